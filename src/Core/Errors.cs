@@ -1,0 +1,31 @@
+namespace ElasticTrain.Core;
+
+/// <summary>The root of every error that this project raises on purpose. Its message is written for the user.</summary>
+/// <param name="message">What happened, in one or a few lines.</param>
+/// <param name="inner">The cause, if another exception is one.</param>
+public class ElasticTrainException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Input that cannot be used: a plan, a file, an argument. The command ends with exit code 2 and nothing is changed.</summary>
+/// <param name="where">The file, and inside it the path, line or offset.</param>
+/// <param name="found">What stands there.</param>
+/// <param name="expected">What should stand there.</param>
+/// <param name="inner">The cause, if another exception is one.</param>
+public sealed class BadInputException(string where, string found, string expected, Exception? inner = null)
+    : ElasticTrainException($"{where}: found {found}, expected {expected}", inner)
+{
+    /// <summary>The file, and inside it the path, line or offset.</summary>
+    public string Where { get; } = where;
+
+    /// <summary>What stands there.</summary>
+    public string Found { get; } = found;
+
+    /// <summary>What should stand there.</summary>
+    public string Expected { get; } = expected;
+}
+
+/// <summary>A stored artefact (checkpoint blob, manifest, token shard, frame) whose content is not what its hash or length says.</summary>
+/// <param name="where">The file or connection.</param>
+/// <param name="found">What was read.</param>
+/// <param name="expected">What was promised.</param>
+public sealed class CorruptionException(string where, string found, string expected)
+    : ElasticTrainException($"{where} is corrupt: found {found}, expected {expected}");

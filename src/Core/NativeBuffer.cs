@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace ElasticTrain.Core;
+
+/// <summary>
+/// A block of fp32 values outside the garbage-collected heap, 64-byte aligned, zero-filled when made. Flat parameter, gradient and moment
+/// buffers are of this type; torch tensors, SIMD kernels and sockets work on the same memory without copies.
+/// </summary>
+public sealed unsafe class NativeBuffer : IDisposable
+{
+    private const int Alignment = 64;
+    private float* _pointer;
+
+    /// <summary>Allocates <paramref name="length"/> zeros.</summary>
+    /// <param name="length">Number of fp32 values; may be 0.</param>
+    public NativeBuffer(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        Length = length;
+        nuint bytes = (nuint)Math.Max(length * sizeof(float), Alignment);
+        _pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        NativeMemory.Clear(_pointer, bytes);
+        GC.AddMemoryPressure((long)bytes);
+    }
+
+    /// <summary>Frees the memory of a buffer that nobody disposed.</summary>
+    ~NativeBuffer() => Free();
+
+    /// <summary>Number of fp32 values.</summary>
+    public long Length { get; }
+
+    /// <summary>Address of the first value.</summary>
+    /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
+    public nint Address
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_pointer == null, this);
+            return (nint)_pointer;
+        }
+    }
+
+    /// <summary>All values. At most 2^31-1 of them can be seen at once; use <see cref="Slice"/> on larger buffers.</summary>
+    public Span<float> Span => Slice(0, checked((int)Length));
+
+    /// <summary>The values [<paramref name="offset"/>, offset + <paramref name="length"/>).</summary>
+    public Span<float> Slice(long offset, int length)
+    {
+        ObjectDisposedException.ThrowIf(_pointer == null, this);
+        if (offset < 0 || length < 0 || offset + length > Length) ThrowOutside(offset, length);
+        return new Span<float>(_pointer + offset, length);
+    }
+
+    /// <summary>Sets every value to +0.0.</summary>
+    public void Clear() => NativeMemory.Clear((void*)Address, (nuint)(Length * sizeof(float)));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        float* pointer = _pointer;
+        if (pointer == null) return;
+        _pointer = null;
+        NativeMemory.AlignedFree(pointer);
+        GC.RemoveMemoryPressure(Math.Max(Length * sizeof(float), Alignment));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ThrowOutside(long offset, int length) =>
+        throw new ArgumentOutOfRangeException(nameof(offset), $"[{offset}, {offset + length}) is outside a buffer of {Length} values.");
+}
