@@ -37,8 +37,8 @@ public sealed record ControlReply(bool Ok, string? Error, JsonElement? Result, b
 /// <summary>How the control channel and the files beside it write JSON.</summary>
 public static class ControlJson
 {
-    /// <summary>camelCase names, no indentation, no nulls left out.</summary>
-    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { NumberHandling = JsonNumberHandling.Strict };
+    /// <summary>camelCase names, no indentation, no nulls left out; a loss that is no number is written as <c>"NaN"</c>.</summary>
+    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 }
 
 /// <summary>One line on the wire: the request with the token of the node it is meant for.</summary>

@@ -16,8 +16,8 @@ public sealed class LauncherTests : IDisposable
     /// <summary>Ends with the code in the file end-NAME or end; records its arguments and that it was asked to stop.</summary>
     private const string FakeNode = """
         shift 3; name=$1; dir=$(dirname "$0")
-        echo "$ACTORSYSTEM $*" > "$dir/args-$name"
         trap 'touch "$dir/stopped-$name"; [ -f "$dir/stubborn" ] || exit 130' TERM
+        echo "$ACTORSYSTEM $*" > "$dir/args-$name"
         while :; do
           for f in "$dir/end-$name" "$dir/end"; do [ -f "$f" ] && exit "$(cat "$f")"; done
           sleep 0.05
@@ -71,7 +71,7 @@ public sealed class LauncherTests : IDisposable
     public async Task A_plan_that_a_node_refuses_ends_the_launch_with_its_code_and_words()
     {
         Task<int> launch = Launch(nodes: 2);
-        await run.WaitForPidAsync("node-2");
+        await Wait.ForAsync(() => ReadOrNull("args-node-2"), "node-2 has started", state: Log);
         End("end-node-1", 2);
         Assert.Equal(2, await launch);
         Assert.Contains("node-1 refused to run", Log(), StringComparison.Ordinal);
