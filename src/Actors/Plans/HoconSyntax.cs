@@ -142,10 +142,12 @@ internal sealed class HoconSyntax
 
     private void Value(string path, int line)
     {
-        Note(path, line, isLeaf: Peek != '{');
-        if (Peek == '{') Object(path);
+        bool isSection = Peek == '{';
+        Note(path, line, !isSection);
+        if (isSection) Object(path);
         else if (Peek == '[') List(path);
         else Text(path);
+        if (!isSection) _leaves.Add(path);
     }
 
     private void Object(string path)
@@ -214,7 +216,6 @@ internal sealed class HoconSyntax
         if (_lines.TryGetValue(path, out int first) && (isLeaf || _leaves.Contains(path)))
             throw new BadInputException($"{_file}: {path} (line {line})", $"a second value (the first is on line {first})", "each key once");
         _lines.TryAdd(path, line);
-        if (isLeaf) _leaves.Add(path);
         // A dotted key also opens the sections on its way.
         for (int dot = path.LastIndexOf('.'); dot > 0; dot = path.LastIndexOf('.', dot - 1))
         {

@@ -71,6 +71,16 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
         return min;
     }
 
+    /// <summary>A whole number, or the word that stands for none.</summary>
+    internal int? IntOr(string key, string none, int min)
+    {
+        string expected = $"a whole number of at least {min}, or {none}";
+        if (Scalar(key, expected) is not { } scalar || scalar.Text == none) return null;
+        if (int.TryParse(scalar.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= min) return value;
+        errors.Add(scalar.Where, scalar.Describe(), expected);
+        return null;
+    }
+
     internal ulong Seed(string key, ulong absent)
     {
         const string expected = "a whole number from 0 to 18446744073709551615";
