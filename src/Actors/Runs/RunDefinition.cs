@@ -27,7 +27,7 @@ public sealed class RunDefinition
         PlanHash = plan.Hash(corpus.ContentHash, corpus.TokenizerHash);
         Layout = ParameterLayout.Create(plan.Model.Config);
         Geometry = new BatchGeometry(
-            plan.Batch.VirtualRanks, plan.Batch.GradientAccumulationSteps, plan.Batch.MicroBatchSize, plan.Batch.SequenceLength);
+            plan.Batch.VirtualWorldSize, plan.Batch.GradientAccumulationSteps, plan.Batch.MicroBatchSize, plan.Batch.SequenceLength);
         Samples = new SampleIndex(corpus.Train, Geometry, plan.Seed);
         Checkpoints = new CheckpointStore(checkpointDirectory);
         Optimizer = new OptimizerConstants(
