@@ -4,6 +4,7 @@ using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
 using ElasticTrain.Model;
+using ElasticTrain.Model.Torch;
 
 namespace ElasticTrain.Actors.Devices;
 

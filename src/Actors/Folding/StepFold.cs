@@ -102,9 +102,10 @@ public sealed class StepFold : IDisposable
             reports.Add(new ShardSealReport(shard.Info.Id, sumOfSquares, finite, digest));
         }
         var decision = StepDecider.Decide(
-            _run.Plan, Version, [.. effective.Select(e => e.Content)], reports, losses, denominator, OptimizerStep, counts);
+            _run.Plan, Version, [.. effective.Select(e => e.Content)], reports, losses, denominator, OptimizerStep + 1, counts);
         var committed = new StepCommitted(
-            step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped, decision.OptimizerStep, decision.Lineage);
+            step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
+            decision.Skipped ? OptimizerStep : OptimizerStep + 1, decision.Lineage);
         var apply = new ApplyStep(
             default, Version, new Lineage(step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1, decision.BiasCorrection2,
             frozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);

@@ -154,7 +154,12 @@ public sealed class RunNode : IAsyncDisposable
         {
             var child = Props.Create(() => new TrainingRun(runtime, options.Target, notes, region)).WithDispatcher("elastictrain.run-dispatcher");
             // The singleton manager only logs when its singleton stops: a coordinator that lost its journal is started again here.
-            var supervisor = BackoffSupervisor.Props(Backoff.OnStop(child, "run", TimeSpan.FromMilliseconds(300), TimeSpan.FromSeconds(2), 0.2));
+            var supervisor = BackoffSupervisor.Props(Backoff.OnStop(child, "run", TimeSpan.FromMilliseconds(300), TimeSpan.FromSeconds(2), 0.2, -1)
+                .WithSupervisorStrategy(new OneForOneStrategy(error =>
+                {
+                    notes.Add($"the coordinator failed: {error.Message}");
+                    return Directive.Stop;
+                })));
             system.ActorOf(
                 ClusterSingletonManager.Props(supervisor, PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system).WithRole(CoordinatorRole).WithSingletonName("coordinator")),
                 "run");

@@ -73,6 +73,6 @@ public sealed class RunDefinition
     {
         using var builder = new DigestBuilder();
         var initialState = builder.Add("initialised from the seed").Add((long)Plan.Seed).Add(Layout.Canonical()).Finish();
-        return Decisions.Lineages.Initial(PlanHash, initialState, numericsClass);
+        return Decisions.Lineages.Initial(PlanHash, initialState, numericsClass).Digest;
     }
 }

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Cluster;
+using Akka.Event;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Shards;
@@ -67,7 +68,7 @@ public sealed partial class TrainingRun
         else if (_phase == Phase.Gathering) TryProceed();
     }
 
-    private void OnReachability(ClusterEvent.IReachabilityEvent message)
+    private void OnReachability(ClusterEvent.ReachabilityEvent message)
     {
         if (_roster.Find(message.Member.Address.ToString(), message.Member.UniqueAddress.Uid) is not { } worker) return;
         worker.Unreachable = message is ClusterEvent.UnreachableMember;
@@ -240,7 +241,7 @@ public sealed partial class TrainingRun
         _replicas.Clear();
         _attempt++;
         int attempt = _attempt;
-        Journal(new ReplicasPlaced(from, ReplicaPlacer.Place(_node.Layout.Shards, nodes, _state.LastReplica), _reason), placed =>
+        Record(new ReplicasPlaced(from, ReplicaPlacer.Place(_node.Layout.Shards, nodes, _state.LastReplica), _reason), placed =>
         {
             if (attempt != _attempt) return;
             _phase = Phase.Placing;

@@ -40,7 +40,7 @@ public sealed partial class TrainingRun
     {
         if (_round is not { } round || message.Version != round.Version) return;
         // A seal must not be durable before the commit that it rests on; the journal keeps the order in which events are given to it.
-        Journal(new CheckpointSealed(round.Version, message.State, round.OptimizerStep), seal =>
+        Record(new CheckpointSealed(round.Version, message.State, round.OptimizerStep), seal =>
         {
             _badSeals.Remove(seal.Version);
             if (_round == round) _round = null;
@@ -61,7 +61,7 @@ public sealed partial class TrainingRun
         _round = null;
         bool last = _stopping || _version.Step.Value >= _target.Steps;
         _notes.Add($"the checkpoint of step {round.Version.Step} could not be written: {message.Reason}");
-        Journal(new CheckpointFailed(round.Version.Step, message.Reason), _ =>
+        Record(new CheckpointFailed(round.Version.Step, message.Reason), _ =>
         {
             if (!last) return;
             string from = _state.Seals.Count == 0 ? "the initial state" : $"the checkpoint of step {_state.Seals[^1].Version.Step}";
@@ -87,7 +87,7 @@ public sealed partial class TrainingRun
         }
         _phase = Phase.Finished;
         _detail = "finished";
-        Journal(new RunFinished(_version, seal.State), _ => End(0, $"finished at step {_version.Step}"));
+        Record(new RunFinished(_version, seal.State), _ => End(0, $"finished at step {_version.Step}"));
     }
 
     private void OnStop(StopRun message)

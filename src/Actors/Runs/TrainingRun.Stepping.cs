@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using ElasticTrain.Actors.Decisions;
 using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Shards;
@@ -135,10 +136,10 @@ public sealed partial class TrainingRun
         var decision = StepDecider.Decide(
             _node.Plan, progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
-            [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep, SumCounts(progress));
+            [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep + 1, SumCounts(progress));
         var committed = new StepCommitted(
             step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
-            decision.OptimizerStep, decision.Lineage);
+            decision.Skipped ? _optimizerStep : _optimizerStep + 1, decision.Lineage);
         if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))
         {
             Halt(step, $"replaying step {step} gave digest {committed.Digest} and loss bits {committed.LossBits:x8}; the journal says {known.Digest} and {known.LossBits:x8}");
@@ -154,7 +155,7 @@ public sealed partial class TrainingRun
         _progress = null;
         if (_state.CommitOf(step) is null) Commit(committed);
         _meter.Add(committed.Tokens);
-        int every = _node.Plan.Checkpoint.Every;
+        long every = _node.Plan.Checkpoint.Every;
         if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();
         OpenStep();
     }
@@ -162,7 +163,7 @@ public sealed partial class TrainingRun
     private void Commit(StepCommitted committed)
     {
         _pendingCommits++;
-        Journal(committed, _ =>
+        Record(committed, _ =>
         {
             _pendingCommits--;
             TryDecide();

@@ -53,9 +53,10 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         _region = region;
         Recover<IRunEvent>(e => _state = _state.Apply(e));
         Recover<SnapshotOffer>(offer => _state = ((RunSnapshot)offer.Snapshot).ToState());
+        Recover<RecoveryCompleted>(_ => OnRecovered());
         Command<WorkerHello>(OnHello);
         Command<ClusterEvent.IMemberEvent>(OnMemberEvent);
-        Command<ClusterEvent.IReachabilityEvent>(OnReachability);
+        Command<ClusterEvent.ReachabilityEvent>(OnReachability);
         Command<ReplicaReport>(OnReport);
         Command<StartPoint>(OnStartPoint);
         Command<StartPointFailed>(m => End(1, $"no state to start from: {m.Error.Message}"));
@@ -103,8 +104,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         base.PostStop();
     }
 
-    /// <inheritdoc/>
-    protected override void OnReplaySuccess()
+    private void OnRecovered()
     {
         _notes.JournalProblem = null;
         var definition = _node.Definition;
@@ -128,7 +128,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         }
         else
         {
-            Journal(new RunCreated(_node.Run, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass)), _ => definition.MarkJournaled());
+            Record(new RunCreated(_node.Run, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass)), _ => definition.MarkJournaled());
         }
         if (_state.Coordinator is { } last && _node.LastTerm is { } held && last.Term.Value > held.Value)
         {
@@ -140,7 +140,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         _term = new Term((_state.Coordinator?.Term.Value ?? 0) + 1);
         _node.LastTerm = _term;
         _detail = "taking office";
-        Journal(new CoordinatorStarted(_term, _node.Id.Name, Environment.ProcessId), _ => StartGathering());
+        Record(new CoordinatorStarted(_term, _node.Id.Name, Environment.ProcessId), _ => StartGathering());
     }
 
     /// <inheritdoc/>
@@ -168,7 +168,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
     }
 
     /// <summary>Persists an event without holding up other messages; what depends on it runs in <paramref name="durable"/>.</summary>
-    private void Journal<TEvent>(TEvent @event, Action<TEvent> durable) where TEvent : IRunEvent
+    private void Record<TEvent>(TEvent @event, Action<TEvent> durable) where TEvent : IRunEvent
     {
         if (_pendingEvents++ == 0) _oldestPending = DateTime.UtcNow;
         PersistAsync(@event, e =>
@@ -206,7 +206,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             return;
         }
         _pendingCommands++;
-        Journal(@event, e =>
+        Record(@event, e =>
         {
             _pendingCommands--;
             _notes.Add($"{e.GetType().Name} by {command.Sender}: {outcome.Answer.Message}");
@@ -261,7 +261,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
     {
         _log.Error("halting at step {0}: {1}", step, reason);
         _notes.Add($"halted at step {step}: {reason}");
-        Journal(new RunHalted(step, reason), _ => End(1, $"halted at step {step}: {reason}"));
+        Record(new RunHalted(step, reason), _ => End(1, $"halted at step {step}: {reason}"));
         _phase = Phase.Finished;
     }
 }

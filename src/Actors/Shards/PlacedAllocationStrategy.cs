@@ -41,12 +41,7 @@ public sealed class ReplicaMessageExtractor : IMessageExtractor
     public object? EntityMessage(object message) => (message as ShardEnvelope)?.Message;
 
     /// <inheritdoc/>
-    public string? ShardId(object message) => message switch
-    {
-        ShardEnvelope envelope => envelope.EntityId,
-        ShardRegion.StartEntity start => start.EntityId,
-        _ => null,
-    };
+    public string? ShardId(object message) => (message as ShardEnvelope)?.EntityId;
 
     /// <inheritdoc/>
     public string ShardId(string entityId, object? messageHint = null) => entityId;
