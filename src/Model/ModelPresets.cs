@@ -9,7 +9,7 @@ public sealed partial record ModelConfig
 
     /// <summary>A ready-made configuration.</summary>
     /// <param name="name"><c>tiny</c> for tests (bytes, 30 thousand parameters), <c>quickstart</c> for a first run of a few minutes on bytes,
-    /// <c>nano</c> (4.3 M) and <c>micro</c> (30 M) for a tokenizer and a laptop.</param>
+    /// <c>nano</c> (5.2 M) and <c>micro</c> (30 M) for a tokenizer and a laptop.</param>
     /// <exception cref="BadInputException">No such preset.</exception>
     public static ModelConfig Preset(string name) => name switch
     {

@@ -108,8 +108,8 @@ public sealed class ModelReplica : IDisposable
             int[] context = [.. tokens];
             Require(1, context.Length, context);
             Tensor logits = _network.Logits(NewPass(1, context.Length, null), context, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts]);
-            Tensor last = logits.narrow(0, context.Length - 1, 1).contiguous();
-            tokens.Add(TokenSampler.Draw(last.data<float>().ToArray(), temperature, CounterRandom.Bits(key, (ulong)i)));
+            Tensor last = logits.narrow(0, context.Length - 1, 1);
+            tokens.Add(TokenSampler.Draw(last.Values(), temperature, CounterRandom.Bits(key, (ulong)i)));
         }
         return [.. tokens[prompt.Length..]];
     }
@@ -129,7 +129,7 @@ public sealed class ModelReplica : IDisposable
         Require(rows, length, tokens);
         using IDisposable noGraph = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        return _network.Logits(NewPass(rows, length, null), tokens, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts], observer).data<float>().ToArray();
+        return _network.Logits(NewPass(rows, length, null), tokens, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts], observer).Values().ToArray();
     }
 
     private static void RequireLength(ParameterLayout layout, NativeBuffer buffer, string name)

@@ -117,8 +117,11 @@ internal sealed unsafe class Router(ModelConfig config, MatrixRef gate, Paramete
         return best;
     }
 
-    /// <summary>Orders a value that is not finite, as diverged parameters make it, below every other but above what is closed or taken.</summary>
-    private static float Candidate(float value) => value > float.MinValue ? value : float.MinValue;
+    /// <summary>
+    /// A value that is not a number, as diverged parameters make it, ranks first, so that it reaches the loss and is seen; the others rank
+    /// above what is closed or taken.
+    /// </summary>
+    private static float Candidate(float value) => float.IsNaN(value) ? float.MaxValue : Math.Clamp(value, float.MinValue, float.MaxValue);
 
     private static void ToSigmoid(float* values, long count)
     {

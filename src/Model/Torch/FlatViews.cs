@@ -62,6 +62,13 @@ internal static unsafe class TensorMemory
     /// <summary>Address of a tensor's first value.</summary>
     internal static float* Pointer(this Tensor tensor) => (float*)DataPointer(tensor.Handle);
 
+    /// <summary>The values of a contiguous fp32 tensor.</summary>
+    internal static ReadOnlySpan<float> Values(this Tensor tensor)
+    {
+        if (!tensor.is_contiguous() || tensor.dtype != ScalarType.Float32) throw new ArgumentException("Only contiguous fp32 tensors are plain memory.", nameof(tensor));
+        return new ReadOnlySpan<float>(tensor.Pointer(), checked((int)tensor.numel()));
+    }
+
     /// <summary>A one-dimensional fp32 tensor over memory that somebody else owns and keeps for longer than the tensor.</summary>
     internal static Tensor Wrap(float* address, long length)
     {
