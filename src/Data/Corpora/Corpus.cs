@@ -104,9 +104,7 @@ public static class Corpus
                 "data", $"no input, and no packs/*/*/ref/*/*.xml in {(roots.Count == 0 ? "any .NET installation" : string.Join(" or ", roots))}",
                 "data.input = a file or folder of text, or a .NET SDK with its reference documentation");
         }
-        var types = new TypeDocuments();
-        foreach (var members in DistinctContents(files).AsParallel().AsOrdered().Select(file => XmlDocumentation.Read(file.Path, file.Content))) types.Add(members);
-        return (types.Render(), $"the .NET reference documentation ({string.Join(", ", packs)})", "the .NET reference documentation");
+        return (XmlDocumentation.Documents([.. DistinctContents(files)]), $"the .NET reference documentation ({string.Join(", ", packs)})", "the .NET reference documentation");
     }
 
     /// <summary>The files' contents, each content once: SDK packs share many files.</summary>
