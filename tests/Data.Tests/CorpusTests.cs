@@ -95,7 +95,7 @@ public sealed class CorpusTests : IDisposable
     {
         File.WriteAllLines(_folder["chat.jsonl"], Enumerable.Range(0, 100).Select(i => $$"""{"prompt": "P{{i % 10}} ", "completion": "C{{i}}"}"""));
         using var corpus = Corpus.PrepareOrOpen(_folder["a"], new CorpusOptions(_folder["chat.jsonl"], 0.5));
-        IEnumerable<string> Prompts(TokenShardSet set) => Texts(set).Select(text => text.Split(' ')[0]).Distinct();
+        static IEnumerable<string> Prompts(TokenShardSet set) => Texts(set).Select(text => text.Split(' ')[0]).Distinct();
         Assert.Empty(Prompts(corpus.Train).Intersect(Prompts(corpus.Validation)));
     }
 

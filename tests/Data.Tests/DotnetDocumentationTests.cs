@@ -1,5 +1,3 @@
-using ElasticTrain.Core;
-
 namespace ElasticTrain.Data.Tests;
 
 /// <summary>The corpus that a newcomer trains on: the reference documentation of the SDK that runs these tests.</summary>
