@@ -1,6 +1,4 @@
 using ElasticTrain.Core;
-using FsCheck;
-using FsCheck.Fluent;
 using FsCheck.Xunit;
 
 namespace ElasticTrain.Data.Tests;

@@ -68,6 +68,29 @@ public sealed class TokenShardTests : IDisposable
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    [InlineData(70_001)]
+    public void A_mask_that_begins_late_covers_the_tokens_before_it(int before)
+    {
+        int[] tokens = TemporaryFolder.Tokens(before + 3);
+        byte[] counts = [.. Enumerable.Repeat((byte)1, before), 0, 1, 0];
+        using var whole = _folder.Shards("whole", tokens, counts);
+        using (var writer = new TokenShardWriter(_folder["late"], 260))
+        {
+            writer.Append(tokens.AsSpan(0, before));
+            writer.Append(tokens.AsSpan(before), counts.AsSpan(before));
+            Assert.Equal(whole.ContentHash, writer.Finish());
+        }
+        using var late = TokenShardSet.Open(_folder["late"]);
+        byte[] mask = new byte[before + 3];
+        late.ReadMask(0, mask);
+        Assert.Equal(counts, mask);
+        Assert.Equal(before + 1, late.CountUnmasked(0, before + 3));
+        late.Verify();
+    }
+
+    [Theory]
     [InlineData("tokens-00001.bin")]
     [InlineData("mask.bin")]
     public void A_flipped_bit_is_found_and_the_file_named(string file)

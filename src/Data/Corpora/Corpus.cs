@@ -104,9 +104,8 @@ public static class Corpus
                 "data", $"no input, and no packs/*/*/ref/*/*.xml in {(roots.Count == 0 ? "any .NET installation" : string.Join(" or ", roots))}",
                 "data.input = a file or folder of text, or a .NET SDK with its reference documentation");
         }
-        var types = new TypeDocuments();
-        foreach (var members in DistinctContents(files).AsParallel().AsOrdered().Select(file => XmlDocumentation.Read(file.Path, file.Content))) types.Add(members);
-        return (types.Render(), $"the .NET reference documentation ({string.Join(", ", packs)})", "the .NET reference documentation");
+        var documents = XmlDocumentation.Documents([.. DistinctContents(files)]);
+        return (documents, $"the .NET reference documentation ({string.Join(", ", packs)})", "the .NET reference documentation");
     }
 
     /// <summary>The files' contents, each content once: SDK packs share many files.</summary>
@@ -148,7 +147,9 @@ public static class Corpus
     private static string Size(List<Document> documents)
     {
         double bytes = documents.Sum(document => (long)document.Text.Length);
-        string size = bytes < 1e6 ? (bytes / 1e3).ToString("0.0 kB", CultureInfo.InvariantCulture) : (bytes / 1e6).ToString("0.0 MB", CultureInfo.InvariantCulture);
+        string size = bytes < 1e6
+            ? (bytes / 1e3).ToString("0.0 kB", CultureInfo.InvariantCulture)
+            : (bytes / 1e6).ToString("0.0 MB", CultureInfo.InvariantCulture);
         return $"{documents.Count} documents with {size}";
     }
 }

@@ -6,7 +6,7 @@ namespace ElasticTrain.Data;
 /// <param name="Input">A file or folder of text; null: the .NET reference documentation of the SDK that is running.</param>
 /// <param name="ValidationShare">Share of the documents (not exactly of the bytes) that is held out, between 0 and 1, both excluded.</param>
 /// <param name="Seed">Chooses which documents are held out.</param>
-/// <param name="MaxBytes">No more bytes of text than this, both sides together: the first documents of the shuffled order; null: everything.</param>
+/// <param name="MaxBytes">No more bytes of text than this, both sides together: documents in shuffled order, those left out that no longer fit; null: everything.</param>
 public sealed record CorpusOptions(string? Input = null, double ValidationShare = 0.02, ulong Seed = 0, long? MaxBytes = null)
 {
     internal void Validate()

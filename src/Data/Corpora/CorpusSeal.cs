@@ -51,7 +51,9 @@ internal sealed record CorpusSeal
 
         void Compare(string name, string found, string expected)
         {
-            if (found != expected) throw new BadInputException($"{directory}: {name} of the corpus prepared there", found, $"{expected} (delete the folder, or choose another, to prepare it anew)");
+            if (found == expected) return;
+            throw new BadInputException(
+                $"{directory}: {name} of the corpus prepared there", found, $"{expected} (delete the folder, or choose another, to prepare it anew)");
         }
     }
 

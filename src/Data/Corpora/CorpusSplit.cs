@@ -22,7 +22,11 @@ internal static class CorpusSplit
         ulong bound = (ulong)(options.ValidationShare * Math.Pow(2, 53));
         var draws = chosen.Select(document => document.SplitKey).Distinct().ToDictionary(split => split, split => Draw(key, split));
         if (draws.Count < 2)
-            throw new BadInputException(source, $"{chosen.Count} document(s), {chosen.Sum(document => document.Text.Length)} bytes, that must stay together", "two at least: one to hold out for validation");
+        {
+            throw new BadInputException(
+                source, $"{chosen.Count} document(s), {chosen.Sum(document => (long)document.Text.Length)} bytes, that must stay together",
+                "two at least: one to hold out for validation");
+        }
 
         // With few documents chance may leave a side empty: then the document nearest to the bound changes sides.
         var validation = draws.Where(draw => draw.Value < bound).Select(draw => draw.Key).ToHashSet();

@@ -21,7 +21,10 @@ internal static class FolderLock
             catch (IOException error) when (IsHeld(error))
             {
                 if (Environment.TickCount64 - start > Patience.TotalMilliseconds)
-                    throw new ElasticTrainException($"{path}: another process has been preparing this folder for {Patience.TotalMinutes} minutes; end it, or choose another folder.", error);
+                {
+                    throw new ElasticTrainException(
+                        $"{path}: another process has been preparing this folder for {Patience.TotalMinutes} minutes; end it, or choose another folder.", error);
+                }
                 Thread.Sleep(Pause);
             }
         }

@@ -25,16 +25,16 @@ internal static class TextSource
 
         var texts = new List<byte[]>();
         var documents = new List<Document>();
-        var types = new TypeDocuments();
+        var documentation = new List<(string, byte[])>();
         foreach (string file in files)
         {
             byte[] content = File.ReadAllBytes(file);
             string extension = Path.GetExtension(file).ToLowerInvariant();
-            if (extension == ".xml" && XmlDocumentation.Is(content)) types.Add(XmlDocumentation.Read(file, content));
+            if (extension == ".xml" && XmlDocumentation.Is(content)) documentation.Add((file, content));
             else if (extension == ".jsonl") JsonLines(file, content, documents);
             else texts.Add(CheckedText(file, content));
         }
-        documents.AddRange(types.Render());
+        documents.AddRange(XmlDocumentation.Documents(documentation));
         documents.AddRange(TextSections.Cut(texts));
         if (documents.Count == 0) throw new BadInputException(input, "no text", "at least one file with text in it");
         return documents;

@@ -49,20 +49,18 @@ internal readonly record struct DocumentationId(char Kind, string Type, string M
     }
 
     /// <summary>How prose shows a reference to this id: the type's name, or type and member, with parameter types if the id has any.</summary>
-    internal static string Display(string id)
+    internal static string Display(string id, GenericNames generics)
     {
         var parsed = Parse(id);
         switch (parsed.Kind)
         {
             case 'T':
-                return TypeNames.Declared(parsed.Type, []);
+                return TypeNames.Declared(parsed.Type, generics);
             case 'M' or 'P' or 'F' or 'E':
-                string type = TypeNames.Declared(parsed.Type, []);
+                string type = TypeNames.Declared(parsed.Type, generics);
                 string name = parsed.DisplayMember(type, []);
                 if (parsed.Member is not "#ctor" && type.Length > 0) name = $"{type}.{name}";
-                return parsed.Parameters is { } list ? $"{name}({string.Join(", ", TypeNames.References(list, TypeNames.Scope.Empty))})" : name;
-            case '!' when parsed.Member.Length > 0:
-                return parsed.Member;
+                return parsed.Parameters is { } list ? $"{name}({string.Join(", ", TypeNames.References(list, new TypeNames.Scope(generics.InScope(parsed.Type), [])))})" : name;
             default:
                 // Namespaces (N:), overload groups (O:, Overload:), errors (!:): the text behind the prefix.
                 return id[(id.IndexOf(':') + 1)..];

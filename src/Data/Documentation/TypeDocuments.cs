@@ -6,7 +6,7 @@ namespace ElasticTrain.Data;
 /// <summary>
 /// Turns the members of documentation files into one plain-text document per type. A member that several files document is taken from the first.
 /// </summary>
-internal sealed class TypeDocuments
+internal sealed class TypeDocuments(GenericNames generics)
 {
     private readonly Dictionary<string, TypeEntry> _types = new(StringComparer.Ordinal);
     private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
@@ -53,39 +53,21 @@ internal sealed class TypeDocuments
         return TypeNames.WithoutArity(type);
     }
 
-    /// <summary>Names of the generic parameters in scope inside a type: those of the types around it, then its own.</summary>
-    private List<string> GenericParameters(string type)
-    {
-        var names = new List<string>();
-        for (int end = 0; end < type.Length;)
-        {
-            end = type.IndexOf('.', end + 1) is var dot and >= 0 ? dot : type.Length;
-            string prefix = type[..end];
-            int tick = prefix.IndexOf('`', prefix.LastIndexOf('.') + 1);
-            if (tick < 0) continue;
-            int arity = TypeNames.Arity(prefix[tick..]);
-            var declared = _types.TryGetValue(prefix, out var entry) ? entry.Self?.TypeParameters : null;
-            names.AddRange(declared?.Count == arity ? declared.Select(item => item.Name) : TypeNames.Default("T", arity));
-        }
-        return names;
-    }
-
     private void Render(string type, TypeEntry entry, StringBuilder text)
     {
-        var generics = GenericParameters(type);
+        var inScope = generics.InScope(type);
         string name = TypeNames.Declared(type, generics);
-        int dot = type.LastIndexOf('.');
-        text.Append("Type ").Append(dot < 0 ? "" : type[..(dot + 1)]).Append(type.Contains('`') ? name : type[(dot + 1)..]).Append('\n');
+        text.Append("Type ").Append(TypeNames.FullyDeclared(type, generics)).Append('\n');
         if (entry.Self is not null) RenderTexts(entry.Self, text);
         foreach (var member in entry.Members)
         {
             text.Append('\n');
-            RenderSignature(member, name, generics, text);
+            RenderSignature(member, name, inScope, text);
             RenderTexts(member, text);
         }
     }
 
-    private static void RenderSignature(DocumentedMember member, string typeName, List<string> generics, StringBuilder text)
+    private static void RenderSignature(DocumentedMember member, string typeName, List<string> inScope, StringBuilder text)
     {
         var id = member.Id;
         var methodGenerics = member.TypeParameters.ConvertAll(item => item.Name);
@@ -102,7 +84,7 @@ internal sealed class TypeDocuments
             text.Append(id.Kind == 'M' ? "()\n" : "\n");
             return;
         }
-        var types = TypeNames.References(id.Parameters, new TypeNames.Scope(generics, methodGenerics));
+        var types = TypeNames.References(id.Parameters, new TypeNames.Scope(inScope, methodGenerics));
         bool named = types.Count == member.Parameters.Count;
         text.Append('(').AppendJoin(", ", types.Select((parameter, i) => named ? $"{parameter} {member.Parameters[i].Name}" : parameter)).Append(")\n");
     }

@@ -31,21 +31,24 @@ internal static class TypeNames
     };
 
     /// <summary>Names of the generic parameters in scope: those of the type (`0) and those of the method (``0).</summary>
-    internal readonly record struct Scope(IReadOnlyList<string> Type, IReadOnlyList<string> Method)
-    {
-        internal static readonly Scope Empty = new([], []);
-    }
+    internal readonly record struct Scope(IReadOnlyList<string> Type, IReadOnlyList<string> Method);
 
     /// <summary>A type's name with its generic parameters, namespace dropped: the form of T: ids and of the type part of member ids.</summary>
-    internal static string Declared(string name, IReadOnlyList<string> parameters)
+    internal static string Declared(string name, GenericNames generics)
     {
         string last = name[(name.LastIndexOf('.') + 1)..];
         int tick = last.IndexOf('`');
-        if (tick < 0) return Keywords.GetValueOrDefault(name, last);
-        int arity = Arity(last[tick..]);
-        // A nested type's own parameters are the last ones in scope.
-        var own = parameters.Count >= arity ? parameters.Skip(parameters.Count - arity) : Default("T", arity);
-        return $"{last[..tick]}<{string.Join(", ", own)}>";
+        return tick < 0 ? Keywords.GetValueOrDefault(name, last) : $"{last[..tick]}<{string.Join(", ", generics.Of(name))}>";
+    }
+
+    /// <summary>A type's full name with the generic parameters of every type in it.</summary>
+    internal static string FullyDeclared(string name, GenericNames generics)
+    {
+        int dot = name.LastIndexOf('.');
+        string last = name[(dot + 1)..];
+        int tick = last.IndexOf('`');
+        if (tick >= 0) last = $"{last[..tick]}<{string.Join(", ", generics.Of(name))}>";
+        return dot < 0 ? last : $"{FullyDeclared(name[..dot], generics)}.{last}";
     }
 
     /// <summary>A type reference in a signature.</summary>
@@ -87,6 +90,14 @@ internal static class TypeNames
     internal static IEnumerable<string> Default(string letter, int count) =>
         count == 1 ? [letter] : Enumerable.Range(1, count).Select(i => FormattableString.Invariant($"{letter}{i}"));
 
+    /// <summary>Number of a type's own generic parameters.</summary>
+    internal static int ArityOf(string type)
+    {
+        int tick = type.IndexOf('`', type.LastIndexOf('.') + 1);
+        return tick < 0 ? 0 : Arity(type[tick..]);
+    }
+
+    /// <summary>The number behind back-ticks; 1 where there is none.</summary>
     internal static int Arity(string ticks) => int.TryParse(ticks.TrimStart('`'), out int arity) && arity is > 0 and < 100 ? arity : 1;
 
     private readonly struct Reader(string text, Scope scope)
@@ -116,7 +127,7 @@ internal static class TypeNames
                 int start = at;
                 while (at < text.Length && !"{},()[]*@^".Contains(text[at])) at++;
                 string name = text[start..at];
-                string segment = result.Length == 0 ? Declared(name, []) : name.TrimStart('.');
+                string segment = result.Length == 0 ? Declared(name, GenericNames.None) : name.TrimStart('.');
                 if (result.Length > 0 && segment.Length > 0) result.Append('.');
                 if (at >= text.Length || text[at] != '{') return result.Append(segment).ToString();
 

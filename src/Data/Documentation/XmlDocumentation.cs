@@ -1,23 +1,8 @@
+using System.Text;
 using System.Xml;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Data;
-
-/// <summary>One member of an XML documentation file, its texts already plain.</summary>
-internal sealed record DocumentedMember(DocumentationId Id, string Raw)
-{
-    internal string Summary { get; set; } = "";
-    internal string Value { get; set; } = "";
-    internal string Returns { get; set; } = "";
-    internal string Remarks { get; set; } = "";
-    internal string Example { get; set; } = "";
-    internal List<(string Name, string Text)> TypeParameters { get; } = [];
-    internal List<(string Name, string Text)> Parameters { get; } = [];
-    internal List<(string Name, string Text)> Exceptions { get; } = [];
-
-    internal bool HasText => Summary.Length + Value.Length + Returns.Length + Remarks.Length + Example.Length > 0
-        || Parameters.Any(item => item.Text.Length > 0) || Exceptions.Count > 0;
-}
 
 /// <summary>Reads the XML documentation files that compilers write and SDKs ship. Format: ECMA-334 (C#), annex D.</summary>
 internal static class XmlDocumentation
@@ -46,21 +31,72 @@ internal static class XmlDocumentation
         }
     }
 
-    /// <summary>The members of a file, in the file's order.</summary>
-    /// <exception cref="BadInputException">The content is not well-formed XML.</exception>
-    internal static List<DocumentedMember> Read(string path, byte[] content)
+    /// <summary>
+    /// One document per type of some files. They are read twice: the names of generic parameters first, then everything.
+    /// </summary>
+    /// <param name="files">Paths and contents; where two files document one member, the earlier file wins.</param>
+    /// <exception cref="BadInputException">A file is not well-formed XML.</exception>
+    internal static IEnumerable<Document> Documents(IReadOnlyList<(string Path, byte[] Content)> files)
+    {
+        var generics = new GenericNames();
+        foreach (var types in Parallel(file => ReadTypes(file.Path, file.Content)))
+        {
+            foreach (var (type, parameters) in types) generics.Add(type, parameters);
+        }
+        var documents = new TypeDocuments(generics);
+        foreach (var members in Parallel(file => ReadMembers(file.Path, file.Content, generics))) documents.Add(members);
+        return documents.Render();
+
+        // Results come in the files' order, so the number of threads changes nothing.
+        IEnumerable<T> Parallel<T>(Func<(string Path, byte[] Content), T> read) => files.AsParallel().AsOrdered().Select(file =>
+        {
+            try
+            {
+                return (Value: read(file), Error: null);
+            }
+            catch (BadInputException error)
+            {
+                return (Value: default(T), Error: (BadInputException?)error);
+            }
+        }).AsEnumerable().Select(result => result.Error is null ? result.Value! : throw result.Error);
+    }
+
+    private static List<(string Type, string[] Parameters)> ReadTypes(string path, byte[] content)
+    {
+        var types = new List<(string, string[])>();
+        ForEachMember(path, content, (reader, name) =>
+        {
+            if (reader.IsEmptyElement) return;
+            bool wanted = name.StartsWith("T:", StringComparison.Ordinal) && TypeNames.ArityOf(name) > 0;
+            var parameters = new List<string>();
+            int depth = reader.Depth;
+            while (reader.Read() && reader.Depth > depth)
+            {
+                if (wanted && reader.NodeType == XmlNodeType.Element && reader.LocalName == "typeparam" && reader.Depth == depth + 1)
+                    parameters.Add(reader.GetAttribute("name") ?? "");
+            }
+            if (wanted) types.Add((name[2..], [.. parameters]));
+        });
+        return types;
+    }
+
+    private static List<DocumentedMember> ReadMembers(string path, byte[] content, GenericNames generics)
     {
         var members = new List<DocumentedMember>();
+        var text = new XmlText(generics);
+        ForEachMember(path, content, (reader, name) => members.Add(ReadMember(reader, name, text, generics)));
+        return members;
+    }
+
+    private static void ForEachMember(string path, byte[] content, Action<XmlReader, string> read)
+    {
         try
         {
             using var reader = XmlReader.Create(new MemoryStream(content), Settings);
-            var flow = new TextFlow();
             while (reader.Read())
             {
-                if (reader.NodeType == XmlNodeType.Element && reader.LocalName == "member" && reader.GetAttribute("name") is { } name)
-                    members.Add(ReadMember(reader, name, flow));
+                if (reader.NodeType == XmlNodeType.Element && reader.LocalName == "member" && reader.GetAttribute("name") is { } name) read(reader, name);
             }
-            return members;
         }
         catch (XmlException error)
         {
@@ -68,7 +104,7 @@ internal static class XmlDocumentation
         }
     }
 
-    private static DocumentedMember ReadMember(XmlReader reader, string name, TextFlow flow)
+    private static DocumentedMember ReadMember(XmlReader reader, string name, XmlText content, GenericNames generics)
     {
         var member = new DocumentedMember(DocumentationId.Parse(name), name);
         if (reader.IsEmptyElement) return member;
@@ -78,8 +114,7 @@ internal static class XmlDocumentation
             if (reader.NodeType != XmlNodeType.Element) continue;
             string tag = reader.LocalName;
             string attribute = reader.GetAttribute(tag == "exception" ? "cref" : "name") ?? "";
-            ReadContent(reader, flow);
-            string text = flow.Take();
+            string text = content.Read(reader);
             switch (tag)
             {
                 case "summary": member.Summary = text; break;
@@ -89,78 +124,9 @@ internal static class XmlDocumentation
                 case "example": member.Example = text; break;
                 case "typeparam": member.TypeParameters.Add((attribute, text)); break;
                 case "param": member.Parameters.Add((attribute, text)); break;
-                case "exception": member.Exceptions.Add((DocumentationId.Display(attribute), text)); break;
+                case "exception": member.Exceptions.Add((DocumentationId.Display(attribute, generics), text)); break;
             }
         }
         return member;
-    }
-
-    /// <summary>Flows everything inside the current element; the reader ends on its end tag.</summary>
-    private static void ReadContent(XmlReader reader, TextFlow flow)
-    {
-        if (reader.IsEmptyElement) return;
-        int depth = reader.Depth;
-        while (reader.Read() && reader.Depth > depth)
-        {
-            if (reader.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace)
-                flow.Add(reader.Value);
-            else if (reader.NodeType == XmlNodeType.Element)
-                ReadElement(reader, flow);
-        }
-    }
-
-    private static void ReadElement(XmlReader reader, TextFlow flow)
-    {
-        switch (reader.LocalName)
-        {
-            case "see" or "seealso" or "paramref" or "typeparamref" or "xref":
-                if (reader.IsEmptyElement) flow.Add(ReferenceText(reader));
-                else ReadContent(reader, flow);
-                break;
-            case "code":
-                flow.AddCode(RawText(reader));
-                break;
-            case "para" or "p" or "br" or "list" or "item" or "listheader" or "ul" or "ol" or "li" or "div":
-                flow.Break();
-                ReadContent(reader, flow);
-                flow.Break();
-                break;
-            case "term":
-                ReadContent(reader, flow);
-                flow.Add(": ");
-                break;
-            case "include" or "devremarks" or "forInternalUseOnly" or "script":
-                RawText(reader);
-                break;
-            default:
-                ReadContent(reader, flow);
-                break;
-        }
-    }
-
-    private static string ReferenceText(XmlReader reader)
-    {
-        if (reader.GetAttribute("cref") is { } cref) return DocumentationId.Display(cref);
-        foreach (string attribute in (ReadOnlySpan<string>)["langword", "name", "uid", "href"])
-        {
-            if (reader.GetAttribute(attribute) is { } value) return value;
-        }
-        return "";
-    }
-
-    /// <summary>The text of the current element with its white space; the reader ends on its end tag.</summary>
-    private static string RawText(XmlReader reader)
-    {
-        if (reader.IsEmptyElement) return "";
-        int depth = reader.Depth;
-        var text = new System.Text.StringBuilder();
-        while (reader.Read() && reader.Depth > depth)
-        {
-            if (reader.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.Whitespace or XmlNodeType.SignificantWhitespace)
-                text.Append(reader.Value);
-            else if (reader.NodeType == XmlNodeType.Element && reader.IsEmptyElement)
-                text.Append(ReferenceText(reader));
-        }
-        return text.ToString();
     }
 }

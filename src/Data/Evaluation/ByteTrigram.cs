@@ -48,7 +48,10 @@ public sealed class ByteTrigram
         return model;
     }
 
-    /// <summary>Bits per byte, as defined at <see cref="Data.BitsPerByte"/>, on the first tokens of a set: the very ones that <see cref="ValidationText"/> gives a network.</summary>
+    /// <summary>
+    /// Bits per byte, as defined at <see cref="Data.BitsPerByte"/>, on the first tokens of a set: the very ones that
+    /// <see cref="ValidationText"/> gives a network.
+    /// </summary>
     /// <param name="validation">Held-out tokens.</param>
     /// <param name="maxTokens">Only the first tokens.</param>
     public double BitsPerByte(TokenShardSet validation, long maxTokens = long.MaxValue)

@@ -16,8 +16,8 @@ internal sealed unsafe class MappedFile : IDisposable
         if (info.Length != expectedBytes) throw new CorruptionException(path, $"{info.Length} bytes", $"{expectedBytes}");
         Path = path;
         Length = expectedBytes;
-        _file = MemoryMappedFile.CreateFromFile(
-            new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read), null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        _file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
         _view = _file.CreateViewAccessor(0, expectedBytes, MemoryMappedFileAccess.Read);
     }
 
