@@ -54,10 +54,9 @@ internal sealed class FrameConnection : IDisposable
             // Without this, closing under a waiting receive resets the connection, and the peer cannot tell a farewell from a crash.
             _socket.Shutdown(SocketShutdown.Both);
         }
-        catch (SocketException error)
+        catch (SocketException)
         {
-            // It is gone already; the receiving side finds the same.
-            _options.Log?.Invoke($"data plane: the connection to {Peer} was gone when it was closed: {error.Message}");
+            // The peer was faster; the receiving side finds that out and reports it.
         }
         _socket.Dispose();
     }
@@ -179,7 +178,7 @@ internal sealed class FrameConnection : IDisposable
             {
             }
         }
-        catch (SocketException error)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
             throw new DataPlaneConnectionException($"The connection to {Peer} broke: {error.Message}", error);
         }
