@@ -182,10 +182,10 @@ public sealed class DataPlaneClient : IAsyncDisposable
             // Also when the connection breaks meanwhile, the payload's memory is ours until the send has ended.
             await _frames.SendAsync(header, payload).ConfigureAwait(false);
         }
-        catch
+        catch (DataPlaneConnectionException)
         {
-            _pending.Remove(header.RequestId);
-            throw;
+            // The receiving side may have been told why, for example by a refusal that overtook this frame; the answer then fails with that.
+            await _receiving.ConfigureAwait(false);
         }
         using var registration = ct.UnsafeRegister(_ => Withdraw(header, ct), null);
         await answer.ConfigureAwait(false);
@@ -218,15 +218,13 @@ public sealed class DataPlaneClient : IAsyncDisposable
                 await DispatchAsync(header).ConfigureAwait(false);
             error = new DataPlaneConnectionException($"{Peer} closed the connection.");
         }
-        catch (DataPlaneConnectionException failure) when (failure.InnerException is ObjectDisposedException || failure.InnerException is SocketException { SocketErrorCode: SocketError.OperationAborted })
-        {
-            error = _frames.Cause;
-        }
         catch (Exception failure)
         {
-            error = _frames.Cause ?? failure;
+            error = failure;
         }
-        _frames.Abort(null);
+        // What happens to the socket after this side closed it is a consequence, not the reason.
+        if (_frames.IsClosed && error is not DataPlaneRefusedException) error = _frames.Cause;
+        _frames.Abort(error);
         _pending.FailAll(error);
         Action<Exception?>? closed;
         lock (_gate)

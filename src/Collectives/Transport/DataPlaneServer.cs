@@ -124,6 +124,14 @@ public sealed class DataPlaneServer : IAsyncDisposable
             if (_disposed) error ??= new DataPlaneConnectionException("The server was stopped.");
         }
         if (error is not null) _options.Log?.Invoke($"data plane {Endpoint}: the connection of {connection.Peer} was closed: {error.Message}");
-        if (connection.SaidHello) ConnectionClosed?.Invoke(connection.Peer, error);
+        if (!connection.SaidHello) return;
+        try
+        {
+            ConnectionClosed?.Invoke(connection.Peer, error);
+        }
+        catch (Exception failure)
+        {
+            _options.Log?.Invoke($"data plane {Endpoint}: a {nameof(ConnectionClosed)} handler failed: {failure}");
+        }
     }
 }

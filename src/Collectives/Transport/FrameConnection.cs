@@ -41,11 +41,24 @@ internal sealed class FrameConnection : IDisposable
     /// <summary>Why the connection was aborted, if this side did it.</summary>
     public Exception? Cause => Volatile.Read(ref _cause);
 
-    /// <summary>Closes the socket; whoever is sending or receiving fails. The first cause is kept.</summary>
+    /// <summary>Whether this side has closed the connection.</summary>
+    public bool IsClosed => Volatile.Read(ref _closed) != 0;
+
+    /// <summary>Closes the socket; whoever is sending or receiving ends. The first cause is kept.</summary>
     public void Abort(Exception? cause)
     {
         if (cause is not null) Interlocked.CompareExchange(ref _cause, cause, null);
-        if (Interlocked.Exchange(ref _closed, 1) == 0) _socket.Dispose();
+        if (Interlocked.Exchange(ref _closed, 1) != 0) return;
+        try
+        {
+            // Without this, closing under a waiting receive resets the connection, and the peer cannot tell a farewell from a crash.
+            _socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (SocketException)
+        {
+            // The peer was faster; the receiving side finds that out and reports it.
+        }
+        _socket.Dispose();
     }
 
     public void Dispose() => Abort(null);
@@ -165,7 +178,7 @@ internal sealed class FrameConnection : IDisposable
             {
             }
         }
-        catch (SocketException error)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
             throw new DataPlaneConnectionException($"The connection to {Peer} broke: {error.Message}", error);
         }

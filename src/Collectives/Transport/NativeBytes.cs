@@ -21,7 +21,7 @@ internal sealed unsafe class NativeBytes : MemoryManager<byte>
 
     public override Span<byte> GetSpan() => new((float*)_buffer.Address + _offset, _length);
 
-    public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)((float*)_buffer.Address + _offset) + elementIndex);
+    public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)((float*)_buffer.Address + _offset) + elementIndex, default, this);
 
     public override void Unpin()
     {

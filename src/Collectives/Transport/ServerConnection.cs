@@ -39,8 +39,10 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
         catch (Exception failure)
         {
             // Whatever it is, it ends this connection only, and is reported.
-            error = frames.Cause ?? failure;
+            error = failure;
         }
+        // What happens to the socket after this side closed it is a consequence, not the reason.
+        if (frames.IsClosed) error = frames.Cause;
         frames.Abort(null);
         await EndPullsAsync().ConfigureAwait(false);
         return error;
