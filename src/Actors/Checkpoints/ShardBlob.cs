@@ -1,8 +1,8 @@
-using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text;
 using ElasticTrain.Core;
+using ElasticTrain.Core.Safetensors;
 
 namespace ElasticTrain.Actors.Checkpoints;
 
@@ -59,20 +59,7 @@ internal static class ShardBlob
         }
     }
 
-    /// <summary>Header length as eight bytes, then JSON padded with spaces to a multiple of eight.</summary>
-    private static byte[] Header(ShardId shard, long parameters, long moments)
-    {
-        if (!BitConverter.IsLittleEndian) throw new PlatformNotSupportedException("Checkpoints are written on little-endian machines only.");
-        long first = sizeof(float) * parameters, second = first + (sizeof(float) * moments), third = second + (sizeof(float) * moments);
-        string json = FormattableString.Invariant(
-            $$"""{"__metadata__":{"shard":"{{shard.Value}}"},"parameters":{{Entry(parameters, 0, first)}},"moment1":{{Entry(moments, first, second)}},"moment2":{{Entry(moments, second, third)}}}""");
-        byte[] text = Encoding.UTF8.GetBytes(json.PadRight((json.Length + 7) / 8 * 8));
-        byte[] header = new byte[8 + text.Length];
-        BinaryPrimitives.WriteInt64LittleEndian(header, text.Length);
-        text.CopyTo(header, 8);
-        return header;
-    }
-
-    private static string Entry(long length, long start, long end) =>
-        FormattableString.Invariant($$"""{"dtype":"F32","shape":[{{length}}],"data_offsets":[{{start}},{{end}}]}""");
+    private static byte[] Header(ShardId shard, long parameters, long moments) => SafetensorsFile.Header(
+        [("parameters", [parameters], parameters), ("moment1", [moments], moments), ("moment2", [moments], moments)],
+        new Dictionary<string, string> { ["shard"] = shard.Value.ToString(CultureInfo.InvariantCulture) });
 }
