@@ -19,7 +19,10 @@ public sealed class CheckpointStoreTests : IDisposable
     private static BlobReference WriteShard(CheckpointStore store, int shard, int salt, int length = 1000) =>
         store.WriteBlob(new ShardId(shard), Values(length, salt), Values(length, salt + 1), Values(length, salt + 2));
 
-    /// <summary>A checkpoint of two shards: shard 0 is the same in all, shard 1 differs from step to step. Files get older the lower their step is.</summary>
+    /// <summary>
+    /// A checkpoint of two shards: shard 0 is the same in all, shard 1 differs from step to step. Files get older the lower their step
+    /// is.
+    /// </summary>
     private CheckpointManifest WriteCheckpoint(long step)
     {
         var manifest = new CheckpointManifest(new Step(step), Digest256.Of($"lineage {step}"), ThePlan, step, [WriteShard(_store, 0, 5), WriteShard(_store, 1, (int)step)]);
