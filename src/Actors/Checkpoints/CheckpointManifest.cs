@@ -16,7 +16,10 @@ public sealed record BlobReference(ShardId Shard, Digest256 Hash, long Bytes);
 /// <param name="Blobs">One for each shard, in ascending shard order.</param>
 public sealed record CheckpointManifest(Step Step, Digest256 Lineage, Digest256 PlanHash, long OptimizerStep, IReadOnlyList<BlobReference> Blobs)
 {
-    /// <summary>The SHA-256 of the state: over shard number and blob hash, in shard order. Two equal states have equal digests, whatever the step or the run.</summary>
+    /// <summary>
+    /// The SHA-256 of the state: over shard number and blob hash, in shard order. Two equal states have equal digests, whatever the step
+    /// or the run.
+    /// </summary>
     public Digest256 StateDigest
     {
         get
@@ -29,8 +32,8 @@ public sealed record CheckpointManifest(Step Step, Digest256 Lineage, Digest256 
 
     /// <summary>Two manifests are equal if everything in them is.</summary>
     public bool Equals(CheckpointManifest? other) =>
-        other is not null && Step == other.Step && Lineage == other.Lineage && PlanHash == other.PlanHash && OptimizerStep == other.OptimizerStep
-        && Blobs.SequenceEqual(other.Blobs);
+        other is not null && Step == other.Step && Lineage == other.Lineage && PlanHash == other.PlanHash
+        && OptimizerStep == other.OptimizerStep && Blobs.SequenceEqual(other.Blobs);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Step, Lineage, PlanHash);

@@ -5,28 +5,32 @@ using ElasticTrain.Core;
 namespace ElasticTrain.Actors.Checkpoints;
 
 /// <summary>
-/// Checkpoints as files: <c>blobs/SHA256.safetensors</c>, one per shard state, and <c>manifests/STEP.json</c>, written last. A state that did not
-/// change (a frozen layer) has the same hash and is not written again. Several processes may use one folder at a time; each file appears whole or not
-/// at all. A manifest alone does not make a checkpoint: its seal in the journal does.
+/// Checkpoints as files: <c>blobs/SHA256.safetensors</c>, one per shard state, and <c>manifests/STEP.json</c>, written last. A state that
+/// did not change (a frozen layer) has the same hash and is not written again. Several processes may use one folder at a time; each file
+/// appears whole or not at all. A manifest alone does not make a checkpoint: its seal in the journal does.
 /// </summary>
 /// <param name="directory">The folder; made when the first file is written.</param>
 public sealed class CheckpointStore(string directory)
 {
     private const string TemporaryPattern = ".*.tmp";
+    private readonly string _directory = Path.GetFullPath(directory);
     private readonly Func<FileStream, Stream> _open = stream => stream;
 
-    /// <summary>Blobs that this process wrote or read whole and found good; others are read once before they are taken for a state that is to be written.</summary>
+    /// <summary>
+    /// Blobs that this process wrote or read whole and found good; others are read once before they are taken for a state that is to be
+    /// written.
+    /// </summary>
     private readonly ConcurrentDictionary<Digest256, bool> _good = new();
 
     /// <summary>A store whose writes go through <paramref name="open"/>, so that tests can let them fail.</summary>
     internal CheckpointStore(string directory, Func<FileStream, Stream> open) : this(directory) => _open = open;
 
-    /// <summary>The folder.</summary>
-    public string Directory => directory;
+    /// <summary>The folder, as an absolute path.</summary>
+    public string Directory => _directory;
 
-    private string BlobFolder => Path.Combine(directory, "blobs");
+    private string BlobFolder => Path.Combine(_directory, "blobs");
 
-    private string ManifestFolder => Path.Combine(directory, "manifests");
+    private string ManifestFolder => Path.Combine(_directory, "manifests");
 
     /// <summary>Where a blob is stored.</summary>
     public string PathOf(BlobReference blob) => Path.Combine(BlobFolder, $"{blob.Hash}.safetensors");
@@ -41,9 +45,11 @@ public sealed class CheckpointStore(string directory)
     /// <param name="moment2">Second moments, as many as first ones.</param>
     /// <exception cref="CheckpointWriteException">The disk is full or the folder cannot be written; no file is left behind.</exception>
     /// <exception cref="InvalidOperationException">The state changed during the call.</exception>
-    public unsafe BlobReference WriteBlob(ShardId shard, ReadOnlySpan<float> parameters, ReadOnlySpan<float> moment1, ReadOnlySpan<float> moment2)
+    public unsafe BlobReference WriteBlob(
+        ShardId shard, ReadOnlySpan<float> parameters, ReadOnlySpan<float> moment1, ReadOnlySpan<float> moment2)
     {
-        // Hashed first: an unchanged state costs no byte of disk traffic, and the second hash while writing proves that the file holds what it is named after.
+        // Hashed first: an unchanged state costs no byte of disk traffic, and the second hash, taken while writing, proves that the file
+        // holds what it is named after.
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         ShardBlob.Produce(shard, parameters, moment1, moment2, piece => hash.AppendData(piece));
         var blob = new BlobReference(shard, new Digest256(hash.GetHashAndReset()), ShardBlob.Size(shard, parameters.Length, moment1.Length));
@@ -60,7 +66,8 @@ public sealed class CheckpointStore(string directory)
                 stream.Write(piece);
             }), () =>
             {
-                if (new Digest256(hash.GetHashAndReset()) != blob.Hash) throw new InvalidOperationException($"The state of shard {shard} changed while it was written to a checkpoint.");
+                if (new Digest256(hash.GetHashAndReset()) != blob.Hash)
+                    throw new InvalidOperationException($"The state of shard {shard} changed while it was written to a checkpoint.");
             });
         }
         _good[blob.Hash] = true;
@@ -77,13 +84,14 @@ public sealed class CheckpointStore(string directory)
     /// <exception cref="ArgumentException">The blobs are not in ascending shard order.</exception>
     public void WriteManifest(CheckpointManifest manifest)
     {
-        for (int i = 1; i < manifest.Blobs.Count; i++)
-            if (manifest.Blobs[i].Shard.Value <= manifest.Blobs[i - 1].Shard.Value)
-                throw new ArgumentException($"Blobs must be in shard order, found {manifest.Blobs[i].Shard} after {manifest.Blobs[i - 1].Shard}.", nameof(manifest));
+        foreach (var (before, after) in manifest.Blobs.Zip(manifest.Blobs.Skip(1)))
+            if (after.Shard.Value <= before.Shard.Value)
+                throw new ArgumentException($"Blobs must be in shard order, found {after.Shard} after {before.Shard}.", nameof(manifest));
         foreach (var blob in manifest.Blobs)
         {
             var file = new FileInfo(PathOf(blob));
-            if (!file.Exists || file.Length != blob.Bytes) throw new CorruptionException(file.FullName, file.Exists ? $"{file.Length} bytes" : "no such file", $"{blob.Bytes} bytes");
+            if (!file.Exists || file.Length != blob.Bytes)
+                throw new CorruptionException(file.FullName, file.Exists ? $"{file.Length} bytes" : "no such file", $"{blob.Bytes} bytes");
         }
         byte[] content = ManifestFile.Write(manifest);
         Write(PathOf(manifest.Step), content.Length, stream => stream.Write(content), () => { });
@@ -119,7 +127,7 @@ public sealed class CheckpointStore(string directory)
         string path = PathOf(blob);
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 0, FileOptions.SequentialScan);
+            using var stream = OpenRead(path);
             if (stream.Length != blob.Bytes) return $"{path}: found {stream.Length} bytes, expected {blob.Bytes}";
             var found = new Digest256(SHA256.HashData(stream));
             if (found == blob.Hash)
@@ -131,7 +139,7 @@ public sealed class CheckpointStore(string directory)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return error is FileNotFoundException or DirectoryNotFoundException ? $"{path}: found no such file, expected shard {blob.Shard}, {blob.Bytes} bytes" : $"{path}: {error.Message}";
+            return $"{path}: found {Reason(error)}, expected shard {blob.Shard}, {blob.Bytes} bytes";
         }
     }
 
@@ -146,17 +154,21 @@ public sealed class CheckpointStore(string directory)
         string path = PathOf(blob);
         long expected = ShardBlob.Size(blob.Shard, parameters.Length, moment1.Length);
         if (expected != blob.Bytes || moment1.Length != moment2.Length)
-            throw new CorruptionException(path, $"a blob of {blob.Bytes} bytes", $"{expected}, for {parameters.Length} parameters with {moment1.Length} and {moment2.Length} moments");
+            throw new CorruptionException(
+                path, $"a blob of {blob.Bytes} bytes",
+                $"{expected}, for {parameters.Length} parameters with {moment1.Length} and {moment2.Length} moments");
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 0, FileOptions.SequentialScan);
+            using var stream = OpenRead(path);
             if (stream.Length != blob.Bytes) throw new CorruptionException(path, $"{stream.Length} bytes", $"{blob.Bytes}");
-            Digest256 found = ShardBlob.Read(stream, blob.Shard, parameters, moment1, moment2);
+            var (found, isThisShard) = ShardBlob.Read(stream, blob.Shard, parameters, moment1, moment2);
             if (found != blob.Hash) throw new CorruptionException(path, $"content with SHA-256 {found}", "the SHA-256 in its name");
+            if (!isThisShard)
+                throw new CorruptionException(path, "the state of another shard", $"shard {blob.Shard} with {parameters.Length} parameters");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CorruptionException(path, error is FileNotFoundException or DirectoryNotFoundException ? "no such file" : error.Message, $"shard {blob.Shard}, {blob.Bytes} bytes");
+            throw new CorruptionException(path, Reason(error), $"shard {blob.Shard}, {blob.Bytes} bytes");
         }
         _good[blob.Hash] = true;
     }
@@ -169,17 +181,18 @@ public sealed class CheckpointStore(string directory)
     /// <param name="planHash">The plan that the run computes.</param>
     /// <param name="isSealed">Whether the journal holds the checkpoint's seal.</param>
     /// <returns>The checkpoint, null if there is none; and a line for each newer one that was passed over, with the reason.</returns>
-    public (CheckpointManifest? Newest, IReadOnlyList<string> Problems) NewestThatVerifies(Digest256 planHash, Func<CheckpointManifest, bool> isSealed)
+    public (CheckpointManifest? Newest, IReadOnlyList<string> Problems) NewestThatVerifies(
+        Digest256 planHash, Func<CheckpointManifest, bool> isSealed)
     {
         var manifests = Manifests(out var unreadable);
         var problems = new List<string>(unreadable);
         foreach (var manifest in manifests)
         {
+            string path = PathOf(manifest.Step);
             string? problem =
-                manifest.PlanHash != planHash ? $"{PathOf(manifest.Step)}: found a checkpoint of plan {manifest.PlanHash.Short}, expected plan {planHash.Short}"
-                : !isSealed(manifest) ? $"{PathOf(manifest.Step)}: found no seal in the journal for the checkpoint of step {manifest.Step}"
-                : manifest.Blobs.Select(VerifyBlob).FirstOrDefault(found => found is not null) is { } bad ? $"checkpoint of step {manifest.Step} passed over: {bad}"
-                : null;
+                manifest.PlanHash != planHash ? $"{path}: found a checkpoint of plan {manifest.PlanHash.Short}, expected plan {planHash.Short}"
+                : !isSealed(manifest) ? $"{path}: found no seal in the journal for the checkpoint of step {manifest.Step}"
+                : manifest.Blobs.Select(VerifyBlob).FirstOrDefault(found => found is not null);
             if (problem is null) return (manifest, problems);
             problems.Add(problem);
         }
@@ -187,9 +200,9 @@ public sealed class CheckpointStore(string directory)
     }
 
     /// <summary>
-    /// Deletes what no kept checkpoint needs: other manifests, then blobs, then temporary files that a killed process left. Never touched are
-    /// manifests newer than the newest kept one and their blobs (a deposed coordinator must not delete its successor's work), nor files written since the
-    /// newest kept manifest (a checkpoint on its way).
+    /// Deletes what no kept checkpoint needs: other manifests, then blobs, then temporary files that a killed process left. Never touched
+    /// are manifests newer than the newest kept one and their blobs (a deposed coordinator must not delete its successor's work), nor
+    /// files written since the newest kept manifest (a checkpoint on its way).
     /// </summary>
     /// <param name="keep">At least one manifest in the store; without one nothing is deleted.</param>
     public void Collect(IReadOnlyList<CheckpointManifest> keep)
@@ -212,8 +225,8 @@ public sealed class CheckpointStore(string directory)
     }
 
     /// <summary>
-    /// Whether the blob is there already. It is touched, so that no collection takes it for old; and read once if this process does not know it: a
-    /// blob damaged on disk must be written anew, or the repeated checkpoint would be as bad as the first.
+    /// Whether the blob is there already. It is touched, so that no collection takes it for old; and read once if this process does not
+    /// know it: a blob damaged on disk must be written anew, or the repeated checkpoint would be as bad as the first.
     /// </summary>
     private bool IsStored(BlobReference blob, string path)
     {
@@ -247,5 +260,12 @@ public sealed class CheckpointStore(string directory)
         }
     }
 
-    private static string[] Files(string folder, string pattern) => System.IO.Directory.Exists(folder) ? System.IO.Directory.GetFiles(folder, pattern) : [];
+    private static FileStream OpenRead(string path) =>
+        new(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 0, FileOptions.SequentialScan);
+
+    private static string Reason(Exception error) =>
+        error is FileNotFoundException or DirectoryNotFoundException ? "no such file" : error.Message;
+
+    private static string[] Files(string folder, string pattern) =>
+        System.IO.Directory.Exists(folder) ? System.IO.Directory.GetFiles(folder, pattern) : [];
 }

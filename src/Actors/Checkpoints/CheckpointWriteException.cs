@@ -2,7 +2,10 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Checkpoints;
 
-/// <summary>A part of a checkpoint could not be written: a full disk, a folder without permission. Nothing of it is left behind, and earlier checkpoints are untouched.</summary>
+/// <summary>
+/// A part of a checkpoint could not be written: a full disk, a folder without permission. Nothing of it is left behind, and earlier
+/// checkpoints are untouched.
+/// </summary>
 /// <param name="path">The file that was to be written.</param>
 /// <param name="bytes">Bytes it needs.</param>
 /// <param name="inner">The cause.</param>

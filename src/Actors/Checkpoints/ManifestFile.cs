@@ -5,7 +5,9 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Checkpoints;
 
-/// <summary>The JSON of a manifest. There is exactly one text for a manifest, and it ends with its own SHA-256, so that any damage shows.</summary>
+/// <summary>
+/// The JSON of a manifest. There is exactly one text for a manifest, and it ends with its own SHA-256, so that any damage shows.
+/// </summary>
 internal static class ManifestFile
 {
     private const string Format = "elastictrain-checkpoint/1";
@@ -28,16 +30,20 @@ internal static class ManifestFile
             string? format = root.GetProperty("format").GetString();
             if (format != Format) throw new CorruptionException(path, $"format \"{format}\"", Format);
             manifest = new CheckpointManifest(
-                new Step(root.GetProperty("step").GetInt64()), Digest(root, "lineage"), Digest(root, "planHash"), root.GetProperty("optimizerStep").GetInt64(),
-                [.. root.GetProperty("blobs").EnumerateArray().Select(blob => new BlobReference(new ShardId(blob.GetProperty("shard").GetInt32()), Digest(blob, "hash"), blob.GetProperty("bytes").GetInt64()))]);
+                new Step(root.GetProperty("step").GetInt64()), Digest(root, "lineage"), Digest(root, "planHash"),
+                root.GetProperty("optimizerStep").GetInt64(), [.. root.GetProperty("blobs").EnumerateArray().Select(Blob)]);
         }
         catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new CorruptionException(path, $"{content.Length} bytes that are no manifest ({error.Message})", "a complete manifest");
         }
-        if (!content.SequenceEqual(Write(manifest))) throw new CorruptionException(path, "content that its own SHA-256 does not match", "the manifest as it was written");
+        if (!content.SequenceEqual(Write(manifest)))
+            throw new CorruptionException(path, "content that its own SHA-256 does not match", "the manifest as it was written");
         return manifest;
     }
+
+    private static BlobReference Blob(JsonElement blob) =>
+        new(new ShardId(blob.GetProperty("shard").GetInt32()), Digest(blob, "hash"), blob.GetProperty("bytes").GetInt64());
 
     private static Digest256 Digest(JsonElement element, string name) => Digest256.Parse(element.GetProperty(name).GetString() ?? "");
 

@@ -13,7 +13,8 @@ public static class RouterBias
     /// <exception cref="ArgumentException">Not one count for each expert.</exception>
     public static void Move(Span<float> bias, ReadOnlySpan<long> counts, float speed)
     {
-        if (bias.Length != counts.Length) throw new ArgumentException($"{bias.Length} experts need as many counts, found {counts.Length}.", nameof(counts));
+        if (bias.Length != counts.Length)
+            throw new ArgumentException($"{bias.Length} experts need as many counts, found {counts.Length}.", nameof(counts));
         Int128 total = 0;
         foreach (long count in counts) total += count;
         for (int i = 0; i < bias.Length; i++)

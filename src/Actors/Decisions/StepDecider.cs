@@ -3,7 +3,9 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Decisions;
 
-/// <summary>Turns what shards and ranks report about a step into the decision that all replicas apply. A pure function, the same on every machine.</summary>
+/// <summary>
+/// Turns what shards and ranks report about a step into the decision that all replicas apply. A pure function, the same on every machine.
+/// </summary>
 public static class StepDecider
 {
     private const uint CanonicalNaN = 0x7FC00000;
@@ -15,21 +17,23 @@ public static class StepDecider
     /// <param name="sealedShards">The reports of all shards that are not frozen, in ascending shard order.</param>
     /// <param name="rankLossSums">Sum of the token losses of each rank, by rank: V values, nats.</param>
     /// <param name="denominator">Tokens that count in the loss, over all ranks.</param>
-    /// <param name="optimizerStep">t of the bias corrections, from 1: how many steps are applied once this one is, skipped ones not counted.</param>
+    /// <param name="optimizerStep">t of the bias corrections, from 1: how many steps are applied once this one is, skipped ones not
+    /// counted.</param>
     /// <param name="tokensPerExpert">Tokens routed to each expert, over all ranks; passed through.</param>
     /// <exception cref="ArgumentException">Reports out of order or twice, or not one loss for each rank.</exception>
     public static StepDecision Decide(
-        Plan plan, Lineage input, IReadOnlyList<string> commandContents, IReadOnlyList<ShardSealReport> sealedShards, IReadOnlyList<double> rankLossSums,
-        long denominator, long optimizerStep, long[] tokensPerExpert)
+        Plan plan, Lineage input, IReadOnlyList<string> commandContents, IReadOnlyList<ShardSealReport> sealedShards,
+        IReadOnlyList<double> rankLossSums, long denominator, long optimizerStep, long[] tokensPerExpert)
     {
         Step step = input.Step.Next;
         int ranks = plan.PhaseAt(step).Batch.VirtualWorldSize;
-        if (rankLossSums.Count != ranks) throw new ArgumentException($"Step {step} has {ranks} ranks, found the losses of {rankLossSums.Count}.", nameof(rankLossSums));
+        if (rankLossSums.Count != ranks)
+            throw new ArgumentException($"Step {step} has {ranks} ranks, found the losses of {rankLossSums.Count}.", nameof(rankLossSums));
         ArgumentOutOfRangeException.ThrowIfNegative(denominator);
         ArgumentOutOfRangeException.ThrowIfLessThan(optimizerStep, 1);
-        for (int i = 1; i < sealedShards.Count; i++)
-            if (sealedShards[i].Shard.Value <= sealedShards[i - 1].Shard.Value)
-                throw new ArgumentException($"Reports must be in shard order, found {sealedShards[i].Shard} after {sealedShards[i - 1].Shard}.", nameof(sealedShards));
+        foreach (var (before, after) in sealedShards.Zip(sealedShards.Skip(1)))
+            if (after.Shard.Value <= before.Shard.Value)
+                throw new ArgumentException($"Reports must be in shard order, found {after.Shard} after {before.Shard}.", nameof(sealedShards));
 
         double sumOfSquares = 0;
         bool finite = true;
@@ -45,11 +49,14 @@ public static class StepDecider
         float scale = skipped ? 0f : clip > 0 && norm > clip ? (float)(clip / norm) : 1f;
         return new StepDecision(
             step, LossBits(TreeSum(rankLossSums), denominator), gradientNorm, scale, (float)LearningRate.At(plan, step),
-            BiasCorrection(plan.Optimizer.Beta1, optimizerStep), BiasCorrection(plan.Optimizer.Beta2, optimizerStep), denominator, skipped, tokensPerExpert,
-            Lineages.Next(input, commandContents, sealedShards));
+            BiasCorrection(plan.Optimizer.Beta1, optimizerStep), BiasCorrection(plan.Optimizer.Beta2, optimizerStep), denominator, skipped,
+            tokensPerExpert, Lineages.Next(input, commandContents, sealedShards));
     }
 
-    /// <summary>1 - beta^t, with beta rounded to fp32 first. The power is taken by repeated squaring, because <c>pow</c> differs between C libraries.</summary>
+    /// <summary>
+    /// 1 - beta^t, with beta rounded to fp32 first. The power is taken by repeated squaring, because <c>pow</c> differs between C
+    /// libraries.
+    /// </summary>
     internal static float BiasCorrection(double beta, long t)
     {
         double power = 1, factor = (float)beta;
@@ -59,8 +66,8 @@ public static class StepDecider
     }
 
     /// <summary>
-    /// The sum over ranks along the reduction tree: a node at level j covers ranks [k 2^j, (k + 1) 2^j), and is its left child plus its right one,
-    /// or its left child where V cuts the right one off.
+    /// The sum over ranks along the reduction tree: a node at level j covers ranks [k 2^j, (k + 1) 2^j), and is its left child plus its
+    /// right one, or its left child where V cuts the right one off.
     /// </summary>
     internal static double TreeSum(IReadOnlyList<double> values)
     {
@@ -71,7 +78,9 @@ public static class StepDecider
         return level[0];
     }
 
-    /// <summary>A step in which every token is masked out has loss 0. The sign and payload of a NaN depend on the processor; here they do not.</summary>
+    /// <summary>
+    /// A step in which every token is masked out has loss 0. The sign and payload of a NaN depend on the processor; here they do not.
+    /// </summary>
     private static uint LossBits(double sum, long denominator)
     {
         float loss = denominator == 0 ? 0f : (float)(sum / denominator);

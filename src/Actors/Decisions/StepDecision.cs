@@ -11,7 +11,8 @@ public sealed record ShardSealReport(ShardId Shard, double SumOfSquares, bool Fi
 
 /// <summary>Everything that replicas need to apply a step, computed once by the coordinator and sent as bits.</summary>
 /// <param name="Step">The step.</param>
-/// <param name="LossBits">The bits of the mean loss per token as fp32, nats; a loss that is no number is 0x7FC00000 on every machine.</param>
+/// <param name="LossBits">The bits of the mean loss per token as fp32, nats; a loss that is no number is 0x7FC00000 on every
+/// machine.</param>
 /// <param name="GradientNorm">The Euclidean norm of the whole gradient before clipping.</param>
 /// <param name="ClipScale">What the gradient is multiplied by: 1, or clip / norm where the norm is above the clip; 0 when skipped.</param>
 /// <param name="LearningRate">The step's learning rate.</param>
@@ -22,20 +23,22 @@ public sealed record ShardSealReport(ShardId Shard, double SumOfSquares, bool Fi
 /// <param name="TokensPerExpert">Tokens routed to each expert of each routed layer, in layout order.</param>
 /// <param name="Lineage">D(step).</param>
 public sealed record StepDecision(
-    Step Step, uint LossBits, float GradientNorm, float ClipScale, float LearningRate, float BiasCorrection1, float BiasCorrection2, long Tokens, bool Skipped,
-    long[] TokensPerExpert, Digest256 Lineage)
+    Step Step, uint LossBits, float GradientNorm, float ClipScale, float LearningRate, float BiasCorrection1, float BiasCorrection2,
+    long Tokens, bool Skipped, long[] TokensPerExpert, Digest256 Lineage)
 {
     /// <summary>The mean loss per token in nats.</summary>
     public float Loss => BitConverter.UInt32BitsToSingle(LossBits);
 
     /// <summary>Two decisions are equal if all their bits are.</summary>
     public bool Equals(StepDecision? other) =>
-        other is not null && Step == other.Step && LossBits == other.LossBits && SameBits(GradientNorm, other.GradientNorm) && SameBits(ClipScale, other.ClipScale)
-        && SameBits(LearningRate, other.LearningRate) && SameBits(BiasCorrection1, other.BiasCorrection1) && SameBits(BiasCorrection2, other.BiasCorrection2)
-        && Tokens == other.Tokens && Skipped == other.Skipped && Lineage == other.Lineage && TokensPerExpert.AsSpan().SequenceEqual(other.TokensPerExpert);
+        other is not null && Step == other.Step && LossBits == other.LossBits && Tokens == other.Tokens && Skipped == other.Skipped
+        && Lineage == other.Lineage && SameBits(GradientNorm, other.GradientNorm) && SameBits(ClipScale, other.ClipScale)
+        && SameBits(LearningRate, other.LearningRate) && SameBits(BiasCorrection1, other.BiasCorrection1)
+        && SameBits(BiasCorrection2, other.BiasCorrection2) && TokensPerExpert.AsSpan().SequenceEqual(other.TokensPerExpert);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Step, LossBits, Lineage);
 
-    private static bool SameBits(float left, float right) => BitConverter.SingleToUInt32Bits(left) == BitConverter.SingleToUInt32Bits(right);
+    private static bool SameBits(float left, float right) =>
+        BitConverter.SingleToUInt32Bits(left) == BitConverter.SingleToUInt32Bits(right);
 }

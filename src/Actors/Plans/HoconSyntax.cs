@@ -84,7 +84,8 @@ internal sealed class HoconSyntax
             }
             if (Peek == '}') throw Wrong("'}' without a '{'", "a key");
             Member(prefix);
-            if (!Separator('}')) throw Wrong(Here(), "a line end or a comma after a value (text with special characters needs double quotes)");
+            if (!Separator('}'))
+                throw Wrong(Here(), "a line end or a comma after a value (text with special characters needs double quotes)");
         }
     }
 
@@ -187,9 +188,11 @@ internal sealed class HoconSyntax
                 if (char.IsWhiteSpace(_text[_index - 1])) return;
                 throw Wrong($"a comment glued to the value of \"{path}\"", "double quotes around the value, or a space before the comment");
             }
-            if (Peek == '$') throw Wrong($"'$' in the value of \"{path}\"", "a plain value; substitutions are not supported (double quotes make it text)");
+            if (Peek == '$')
+                throw Wrong($"'$' in the value of \"{path}\"", "a plain value; substitutions are not supported (double quotes make it text)");
             if (Peek == '"') Quoted();
-            else if (NotInUnquotedText.Contains(Peek)) throw Wrong($"{Here()} in the value of \"{path}\"", "double quotes around text with special characters");
+            else if (NotInUnquotedText.Contains(Peek))
+                throw Wrong($"{Here()} in the value of \"{path}\"", "double quotes around text with special characters");
             else _index++;
         }
         if (start == _index) throw Wrong(Here(), $"a value for \"{path}\"");
@@ -203,7 +206,8 @@ internal sealed class HoconSyntax
             if (Peek == '\\')
             {
                 char escaped = ++_index < _text.Length ? Peek : '\n';
-                if (!"\"\\/bfnrtu".Contains(escaped)) throw Wrong($"'\\{escaped}' in double quotes", "'\\\\' for a backslash (a forward slash works in paths too)");
+                if (!"\"\\/bfnrtu".Contains(escaped))
+                    throw Wrong($"'\\{escaped}' in double quotes", "'\\\\' for a backslash (a forward slash works in paths too)");
             }
             _index++;
         }
@@ -220,7 +224,10 @@ internal sealed class HoconSyntax
         for (int dot = path.LastIndexOf('.'); dot > 0; dot = path.LastIndexOf('.', dot - 1))
         {
             if (_leaves.Contains(path[..dot]))
-                throw new BadInputException($"{_file}: {path} (line {line})", $"a key inside \"{path[..dot]}\", which has a plain value on line {_lines[path[..dot]]}", "one or the other");
+            {
+                string found = $"a key inside \"{path[..dot]}\", which has a plain value on line {_lines[path[..dot]]}";
+                throw new BadInputException($"{_file}: {path} (line {line})", found, "one or the other");
+            }
             _lines.TryAdd(path[..dot], line);
         }
     }

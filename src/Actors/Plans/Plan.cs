@@ -3,8 +3,9 @@ using ElasticTrain.Core;
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>
-/// What a run is to do: everything a user decides, read from a HOCON file and checked before anything starts. With the data and the journaled
-/// commands it determines every bit of the result; the sections that cannot change a bit (elastic, journal, checkpoint, device) say how.
+/// What a run is to do: everything a user decides, read from a HOCON file and checked before anything starts. With the data and the
+/// journaled commands it determines every bit of the result; the sections that cannot change a bit (elastic, journal, checkpoint, device)
+/// say how.
 /// </summary>
 /// <param name="Name">For the user; changes no bit.</param>
 /// <param name="Seed">Key of every random choice of the run.</param>
@@ -39,13 +40,18 @@ public sealed record Plan(
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            string found = Directory.Exists(file) ? "a folder" : error is FileNotFoundException or DirectoryNotFoundException ? "no such file" : error.Message;
+            string found =
+                Directory.Exists(file) ? "a folder"
+                : error is FileNotFoundException or DirectoryNotFoundException ? "no such file"
+                : error.Message;
             throw new BadInputException(file, found, "a plan file that can be read", error);
         }
         return PlanBinder.Bind(text, file, sets, checkFiles: true);
     }
 
-    /// <summary>Reads a plan from text, without looking whether its data are there (a finished run can be inspected without them).</summary>
+    /// <summary>
+    /// Reads a plan from text, without looking whether its data are there (a finished run can be inspected without them).
+    /// </summary>
     /// <param name="text">HOCON.</param>
     /// <param name="fileName">Stands in messages; relative paths in the text are relative to its folder.</param>
     /// <param name="sets">As in <see cref="Load"/>.</param>
@@ -88,9 +94,9 @@ public sealed record Plan(
 
     /// <summary>Two plans are equal if everything in them is.</summary>
     public bool Equals(Plan? other) =>
-        other is not null && Name == other.Name && Seed == other.Seed && Model == other.Model && Data == other.Data && Phases.SequenceEqual(other.Phases)
-        && Optimizer == other.Optimizer && Batch == other.Batch && Elastic == other.Elastic && Journal == other.Journal
-        && Checkpoint == other.Checkpoint && Device == other.Device && Numerics == other.Numerics;
+        other is not null && Name == other.Name && Seed == other.Seed && Model == other.Model && Data == other.Data
+        && Phases.SequenceEqual(other.Phases) && Optimizer == other.Optimizer && Batch == other.Batch && Elastic == other.Elastic
+        && Journal == other.Journal && Checkpoint == other.Checkpoint && Device == other.Device && Numerics == other.Numerics;
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Name, Seed, Model, Phases.Count, Optimizer, Batch);

@@ -24,28 +24,32 @@ internal sealed class PlanBinder
     {
         string name = root.Text("name", Path.GetFileNameWithoutExtension(_file));
         ulong seed = root.Seed("seed", 1);
-        BatchPlan? batch = Required(root, "batch", "a section: batch { train-batch-size, micro-batch-size, sequence-length }", section => Batch(section, null));
-        var optimizer = Required(root, "optimizer", "a section: optimizer { learning-rate }", Optimizer) ?? NoOptimizer;
+        var batch = Required(root, "batch", "{ train-batch-size, micro-batch-size, sequence-length }", section => Batch(section, null));
+        var optimizer = Required(root, "optimizer", "{ learning-rate }", Optimizer) ?? NoOptimizer;
         var phases = Phases(root, optimizer, batch);
-        ModelPlan? model = Required(root, "model", "a section: model { preset = NAME }", section => PlanModel.Bind(section, path => Resolve(section, "config", path)));
+        var model = Required(root, "model", "{ preset = NAME }", section => PlanModel.Bind(section, path => Resolve(section, "config", path)));
         long total = phases.Sum(phase => phase.Steps);
         if (phases.Count > 0 && optimizer.Schedule.WarmupSteps >= total)
-            _errors.Add(root.Section("optimizer").Section("schedule").Where("warmup-steps"), $"{optimizer.Schedule.WarmupSteps} steps of warm-up", $"fewer than the {total} steps of all phases");
+            root.Section("optimizer").Section("schedule")
+                .Wrong("warmup-steps", $"{optimizer.Schedule.WarmupSteps} steps of warm-up", $"fewer than the {total} steps of all phases");
         var plan = new Plan(
-            name, seed, model!, Data(root.Section("data"), checkFiles), phases, optimizer, batch!, Elastic(root.Section("elastic")), Journal(root.Section("journal")),
-            Checkpoint(root.Section("checkpoint")), Device(root.Section("device")), Numerics(root.Section("numerics")));
+            name, seed, model!, Data(root.Section("data"), checkFiles), phases, optimizer, batch!, Elastic(root.Section("elastic")),
+            Journal(root.Section("journal")), Checkpoint(root.Section("checkpoint")), Device(root.Section("device")),
+            Numerics(root.Section("numerics")));
         root.Close();
         if (model is not null) CheckSequenceLengths(plan);
         return plan;
     }
 
-    private static OptimizerPlan NoOptimizer { get; } = new(OptimizerKind.AdamW, 1, 0, 0, 1, 0, 0, new SchedulePlan(ScheduleKind.Constant, 0, 0));
+    /// <summary>Stands in for an optimizer that is missing, so that the rest can be read.</summary>
+    private static OptimizerPlan NoOptimizer { get; } =
+        new(OptimizerKind.AdamW, 1, 0, 0, 1, 0, 0, new SchedulePlan(ScheduleKind.Constant, 0, 0));
 
-    private T? Required<T>(PlanReader root, string key, string expected, Func<PlanReader, T?> bind) where T : class
+    private static T? Required<T>(PlanReader root, string key, string content, Func<PlanReader, T?> bind) where T : class
     {
         PlanReader section = root.Section(key);
         if (root.Has(key)) return bind(section);
-        _errors.Add(root.Where(key), "no such section", expected);
+        root.Wrong(key, "no such section", $"a section: {key} {content}");
         return null;
     }
 
@@ -65,7 +69,7 @@ internal sealed class PlanBinder
             phases.Add(new PhasePlan(name, steps, learningRate, (phase.Has("batch") && batch is not null ? Batch(own, batch) : batch)!));
             phase.Close();
         }
-        if (readers.Count == 0 && _errors.Count == errors) _errors.Add(root.Where("phases"), had ? "an empty list" : "nothing", expected);
+        if (readers.Count == 0 && _errors.Count == errors) root.Wrong("phases", had ? "an empty list" : "nothing", expected);
         return phases;
     }
 
@@ -83,14 +87,16 @@ internal sealed class PlanBinder
         {
             long below = train / perRank * perRank, above = below + perRank;
             long nearest = below > 0 && train - below <= above - train ? below : above;
-            _errors.Add(
-                section.Where("train-batch-size"),
-                FormattableString.Invariant($"train-batch-size {train} = micro-batch-size {micro} x gradient-accumulation-steps {accumulation} x V, so V = {train / (double)perRank:0.###}"),
+            string equation = $"train-batch-size {train} = micro-batch-size {micro} x gradient-accumulation-steps {accumulation} x V";
+            section.Wrong(
+                "train-batch-size", FormattableString.Invariant($"{equation}, so V = {train / (double)perRank:0.###}"),
                 $"a whole number V of virtual ranks; the nearest train-batch-size is {nearest}");
             return null;
         }
         if (train / perRank <= MaxVirtualRanks) return new BatchPlan(train, micro, accumulation, length);
-        _errors.Add(section.Where("train-batch-size"), $"{train / perRank} virtual ranks", $"at most {MaxVirtualRanks}; raise micro-batch-size or gradient-accumulation-steps");
+        section.Wrong(
+            "train-batch-size", $"{train / perRank} virtual ranks",
+            $"at most {MaxVirtualRanks}; raise micro-batch-size or gradient-accumulation-steps");
         return null;
     }
 
@@ -114,8 +120,11 @@ internal sealed class PlanBinder
     private DataPlan Data(PlanReader section, bool checkFiles)
     {
         string? input = section.OptionalText("input") is { Length: > 0 } path ? Resolve(section, "input", path) : null;
-        if (checkFiles && input is not null && !Path.Exists(input)) _errors.Add(section.Where("input"), $"no file or folder {input}", "a file or a folder of text");
-        var plan = new DataPlan(input, section.OptionalBytes("max-bytes"), section.Number("validation-share", 0.05, share => share is >= 0 and <= 0.5, "a number from 0 to 0.5"));
+        if (checkFiles && input is not null && !Path.Exists(input))
+            section.Wrong("input", $"no file or folder {input}", "a file or a folder of text");
+        var plan = new DataPlan(
+            input, section.OptionalBytes("max-bytes"),
+            section.Number("validation-share", 0.05, share => share is >= 0 and <= 0.5, "a number from 0 to 0.5"));
         section.Close();
         return plan;
     }
@@ -123,9 +132,11 @@ internal sealed class PlanBinder
     private ElasticPlan Elastic(PlanReader section)
     {
         int replicas = section.Int("replicas", 1, 1);
-        if (replicas > 1) _errors.Add(section.Where("replicas"), $"{replicas}", "1; more than one live copy of each shard comes with a later version");
+        if (replicas > 1)
+            section.Wrong("replicas", $"{replicas}", "1; more than one live copy of each shard comes with a later version");
         var plan = new ElasticPlan(
-            1, section.Int("min-workers", 1, 1, 1 << 20), section.Duration("suspect-after", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50)),
+            1, section.Int("min-workers", 1, 1, 1 << 20),
+            section.Duration("suspect-after", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50)),
             section.Duration("preemption-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero), section.Flag("allow-chaos", false));
         section.NotYet("speculate", "audit");
         section.Close();
@@ -138,9 +149,9 @@ internal sealed class PlanBinder
         string? connection = section.OptionalText("connection-string");
         section.Close();
         if (provider == JournalProvider.PostgreSql && connection is null)
-            _errors.Add(section.Where("connection-string"), "nothing", "an Npgsql connection string, for example \"Host=db;Database=runs;Username=me\"");
+            section.Wrong("connection-string", "nothing", "an Npgsql connection string, for example \"Host=db;Database=runs;Username=me\"");
         if (provider == JournalProvider.Sqlite && connection is not null)
-            _errors.Add(section.Where("connection-string"), "a connection string", "none with provider = sqlite (its files are in the run's folder), or provider = postgresql");
+            section.Wrong("connection-string", "a connection string", "none with provider = sqlite, or provider = postgresql");
         return new JournalPlan(provider, connection);
     }
 
@@ -155,7 +166,8 @@ internal sealed class PlanBinder
 
     private static DevicePlan Device(PlanReader section)
     {
-        var plan = new DevicePlan(section.Choice("kind", DeviceKind.Cpu, Words.Devices), section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024));
+        var kind = section.Choice("kind", DeviceKind.Cpu, Words.Devices);
+        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024));
         section.NotYet("memory");
         section.Close();
         return plan;
@@ -163,7 +175,9 @@ internal sealed class PlanBinder
 
     private static NumericsPlan Numerics(PlanReader section)
     {
-        var plan = new NumericsPlan(section.Choice("compute", ComputeKind.Fp32, Words.Computes, "bf16", "fp16"), section.Choice("mode", NumericsMode.Strict, Words.Modes));
+        var plan = new NumericsPlan(
+            section.Choice("compute", ComputeKind.Fp32, Words.Computes, "bf16", "fp16"),
+            section.Choice("mode", NumericsMode.Strict, Words.Modes));
         section.Close();
         return plan;
     }
@@ -174,7 +188,8 @@ internal sealed class PlanBinder
         if (plan.Batch is null || plan.Phases.Any(phase => phase.Batch is null)) return;
         int limit = plan.Model.Config.MaxPositionEmbeddings;
         int longest = plan.Phases.Select(phase => phase.Batch.SequenceLength).Append(plan.Batch.SequenceLength).Max();
-        if (longest > limit) _errors.Add($"{_file}: batch.sequence-length", $"{longest}", $"at most the model's max-position-embeddings, {limit}");
+        if (longest > limit)
+            _errors.Add($"{_file}: batch.sequence-length", $"{longest}", $"at most the model's max-position-embeddings, {limit}");
     }
 
     /// <summary>A path in the file is relative to the file; one on the command line, to the working folder.</summary>

@@ -65,7 +65,7 @@ internal static class EditDistance
     }
 
     /// <summary>learningRate, learning_rate and LEARNING-RATE are all the same distance from learning-rate: none.</summary>
-    private static string Normal(string word) => word.Replace("-", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
+    private static string Normal(string word) => string.Concat(word.Where(c => c is not ('-' or '_'))).ToLowerInvariant();
 
     /// <summary>Levenshtein's distance: insertions, deletions and replacements.</summary>
     private static int Between(string left, string right)

@@ -12,8 +12,8 @@ namespace ElasticTrain.Actors.Plans;
 public sealed record ModelPlan(string? Preset, ModelConfig Config);
 
 /// <summary>
-/// Binds the model section: a preset, or a Hugging Face configuration, with single fields over it; or all fields. The keys are the properties
-/// of <see cref="ModelConfig"/> in kebab case, so that a field added there is a key here.
+/// Binds the model section: a preset, or a Hugging Face configuration, with single fields over it; or all fields. The keys are the
+/// properties of <see cref="ModelConfig"/> in kebab case, so that a field added there is a key here.
 /// </summary>
 internal static class PlanModel
 {
@@ -21,21 +21,28 @@ internal static class PlanModel
     private const string None = "none";
 
     private static readonly (string Key, PropertyInfo Property)[] Properties =
-        [.. typeof(ModelConfig).GetProperties().Where(property => property.SetMethod is { IsPublic: true }).Select(property => (Kebab(property.Name), property))];
+    [
+        .. typeof(ModelConfig).GetProperties().Where(property => property.SetMethod is { IsPublic: true })
+            .Select(property => (Kebab(property.Name), property)),
+    ];
 
     internal static ModelPlan? Bind(PlanReader section, Func<string, string> resolve)
     {
         int errors = section.Errors.Count;
         string? preset = section.OptionalText("preset"), file = section.OptionalText("config");
-        if (preset is not null && file is not null) section.Errors.Add(section.Where("config"), "a preset and a config", "one of the two");
-        ModelConfig? start = section.Errors.Count > errors ? null : preset is not null ? Preset(section, preset) : file is not null ? FromFile(section, resolve(file)) : null;
-        bool isComplete = start is null;
+        if (preset is not null && file is not null) section.Wrong("config", "a preset and a config", "one of the two");
+        ModelConfig? start =
+            section.Errors.Count > errors ? null
+            : preset is not null ? Preset(section, preset)
+            : file is not null ? FromFile(section, resolve(file))
+            : null;
         var config = start is null ? (ModelConfig)Activator.CreateInstance(typeof(ModelConfig), nonPublic: true)! : start with { };
-        if (isComplete && preset is null && file is null && Properties.All(field => !section.Has(field.Key)))
-            section.Errors.Add(section.Where("preset"), "nothing", $"a preset ({string.Join(", ", ModelConfig.PresetNames)}), or config = HFDIR");
+        if (preset is null && file is null && Properties.All(field => !section.Has(field.Key)))
+            section.Wrong("preset", "nothing", $"a preset ({string.Join(", ", ModelConfig.PresetNames)}), or config = HFDIR");
+        bool isFieldsAlone = start is null && section.Errors.Count == errors;
         foreach (var (key, property) in Properties)
         {
-            bool isMissing = isComplete && errors == section.Errors.Count && property.IsDefined(typeof(RequiredMemberAttribute));
+            bool isMissing = isFieldsAlone && property.IsDefined(typeof(RequiredMemberAttribute));
             if (section.Has(key) || isMissing) property.SetValue(config, Value(section, key, property.PropertyType));
             else section.Errors.Known(section.PathOf(key));
         }
@@ -50,19 +57,22 @@ internal static class PlanModel
         {
             // The model names the field as Hugging Face does; the user has to change the plan's key.
             string key = problem.Where[(problem.Where.LastIndexOf(' ') + 1)..].Replace('_', '-');
-            section.Errors.Add(section.Where(key), problem.Found, problem.Expected.Replace('_', '-'));
+            section.Wrong(key, problem.Found, problem.Expected.Replace('_', '-'));
             return null;
         }
     }
 
     /// <summary>All fields as HOCON keys and values.</summary>
-    internal static IEnumerable<(string Key, string Value)> Fields(ModelConfig config) => Properties.Select(field => (field.Key, field.Property.GetValue(config) switch
+    internal static IEnumerable<(string Key, string Value)> Fields(ModelConfig config) =>
+        Properties.Select(field => (field.Key, Text(field.Property.GetValue(config))));
+
+    private static string Text(object? value) => value switch
     {
         null => None,
         bool flag => flag ? "true" : "false",
         double number => number.ToString("R", CultureInfo.InvariantCulture),
-        var value => Convert.ToString(value, CultureInfo.InvariantCulture)!,
-    }));
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
 
     private static object? Value(PlanReader section, string key, Type type) =>
         type == typeof(int) ? section.Int(key, null, 0)
@@ -76,7 +86,8 @@ internal static class PlanModel
     {
         if (ModelConfig.PresetNames.Contains(name)) return ModelConfig.Preset(name);
         string? nearest = EditDistance.Nearest(name, ModelConfig.PresetNames);
-        section.Errors.Add(section.Where("preset"), $"\"{name}\"", nearest is not null ? $"\"{nearest}\"" : $"one of {string.Join(", ", ModelConfig.PresetNames)}");
+        string expected = nearest is not null ? $"\"{nearest}\"" : $"one of {string.Join(", ", ModelConfig.PresetNames)}";
+        section.Wrong("preset", $"\"{name}\"", expected);
         return null;
     }
 
@@ -88,7 +99,7 @@ internal static class PlanModel
         }
         catch (BadInputException problem)
         {
-            section.Errors.Add(section.Where("config"), $"{problem.Where}: {problem.Found}", problem.Expected);
+            section.Wrong("config", $"{problem.Where}: {problem.Found}", problem.Expected);
             return null;
         }
     }

@@ -1,4 +1,4 @@
-using Akka.Configuration;
+using System.Globalization;
 using Akka.Configuration.Hocon;
 using ElasticTrain.Core;
 
@@ -64,12 +64,15 @@ internal static class PlanTree
     {
         text = text.TrimStart('\uFEFF');
         var lines = HoconSyntax.Check(file, text);
-        var root = (SectionNode)Convert(Values(file, text), "", path => lines.TryGetValue(path, out int line)
-            ? $"{file}: {path} (line {line})"
-            : path.Length == 0 ? file : throw new BadInputException($"{file}: {path}", "a key that only one of two readings of the file has", "a simpler way to write it"))!;
+        var root = (SectionNode)Convert(Values(file, text), "", path => Where(file, path, lines))!;
         foreach (var (path, value) in sets) Set(root, path, value);
         return root;
     }
+
+    private static string Where(string file, string path, IReadOnlyDictionary<string, int> lines) =>
+        path.Length == 0 ? file
+        : lines.TryGetValue(path, out int line) ? $"{file}: {path} (line {line})"
+        : throw new BadInputException($"{file}: {path}", "a key that only one of two readings of the file has", "a simpler way to write it");
 
     private static HoconValue Values(string file, string text)
     {
@@ -113,7 +116,7 @@ internal static class PlanTree
         string where = $"--set {path}";
         string[] segments = path.Split('.');
         if (segments.Any(segment => segment.Length == 0))
-            throw new BadInputException(where, path.Length == 0 ? "no path" : "a path with an empty part", "path=value, for example optimizer.learning-rate=0.001");
+            throw new BadInputException(where, "a path with an empty part", "path=value, for example optimizer.learning-rate=0.001");
         PlanNode node = root;
         for (int i = 0; i < segments.Length - 1; i++)
         {
@@ -122,10 +125,10 @@ internal static class PlanTree
             node = next!;
         }
         string key = segments[^1];
-        PlanNode? replacement = SetValue(where, path, value);
+        PlanNode? replacement = SetValue(where, value);
         Child(node, key, where);
         if (node is ListNode list)
-            list.Items[int.Parse(key, System.Globalization.CultureInfo.InvariantCulture)] =
+            list.Items[int.Parse(key, CultureInfo.InvariantCulture)] =
                 replacement ?? throw new BadInputException(where, "null", "a value in the list");
         else ((SectionNode)node)[key] = replacement;
         // Where the model comes from is one choice: choosing anew on the command line replaces the file's choice.
@@ -137,22 +140,25 @@ internal static class PlanTree
     private static PlanNode? Child(PlanNode node, string key, string where) => node switch
     {
         SectionNode section => section[key],
-        ListNode list when int.TryParse(key, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int index) && index < list.Items.Count => list.Items[index],
-        ListNode list => throw new BadInputException(where, $"\"{key}\" in a list of {list.Items.Count}", $"an index from 0 to {list.Items.Count - 1}"),
+        ListNode list when int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index < list.Items.Count =>
+            list.Items[index],
+        ListNode list =>
+            throw new BadInputException(where, $"\"{key}\" in a list of {list.Items.Count}", $"an index from 0 to {list.Items.Count - 1}"),
         _ => throw new BadInputException(where, $"\"{key}\" inside {node.Describe()}", "a section or a list there"),
     };
 
     /// <summary>
     /// A shell has its own quoting, so the argument is taken as it is; only what starts like a section, a list or a quoted text is HOCON.
     /// </summary>
-    private static PlanNode? SetValue(string where, string path, string value)
+    private static PlanNode? SetValue(string where, string value)
     {
         string trimmed = value.Trim();
         if (trimmed == "null") return null;
         if (trimmed.Length == 0 || trimmed[0] is not ('{' or '[' or '"')) return new ScalarNode(where, trimmed);
-        string text = $"value = {trimmed}";
+        const string Name = "value";
+        string text = $"{Name} = {trimmed}";
         _ = HoconSyntax.Check(where, text);
-        var root = (SectionNode)Convert(Values(where, text), "", inner => inner.Length > "value".Length ? $"{where}{inner["value".Length..]}" : where)!;
-        return root["value"];
+        var root = (SectionNode)Convert(Values(where, text), "", inner => inner.Length > Name.Length ? $"{where}{inner[Name.Length..]}" : where)!;
+        return root[Name];
     }
 }

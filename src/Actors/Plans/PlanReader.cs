@@ -4,8 +4,8 @@ using ElasticTrain.Core;
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>
-/// Reads one section of a plan key by key. Whatever is wrong goes to the errors and a harmless value comes back, so that reading goes on and
-/// the user sees everything at once. <see cref="Close"/> reports the keys that nothing asked for.
+/// Reads one section of a plan key by key. Whatever is wrong goes to the errors and a harmless value comes back, so that reading goes on
+/// and the user sees everything at once. <see cref="Close"/> reports the keys that nothing asked for.
 /// </summary>
 /// <param name="errors">Where problems go.</param>
 /// <param name="file">The plan's name, for keys that are not there.</param>
@@ -21,6 +21,9 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
     internal string Where(string key) => node?[key]?.Where ?? $"{file}: {PathOf(key)}";
 
     internal bool Has(string key) => node?[key] is not null;
+
+    /// <summary>Reports a value that is wrong in itself or beside others.</summary>
+    internal void Wrong(string key, string found, string expected) => errors.Add(Where(key), found, expected);
 
     internal string PathOf(string key) => path.Length == 0 ? key : $"{path}.{key}";
 
@@ -63,10 +66,11 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
 
     internal long Long(string key, long? absent, long min, long max = long.MaxValue)
     {
-        string expected = max == long.MaxValue || max == int.MaxValue ? $"a whole number of at least {min}" : $"a whole number from {min} to {max}";
+        string expected = max is long.MaxValue or int.MaxValue ? $"a whole number of at least {min}" : $"a whole number from {min} to {max}";
         if (Ask(key) is null) return absent ?? Missing(key, expected, min);
         if (Scalar(key, expected) is not { } scalar) return min;
-        if (long.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= min && value <= max) return value;
+        if (long.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= min && value <= max)
+            return value;
         errors.Add(scalar.Where, scalar.Describe(), expected);
         return min;
     }
@@ -147,7 +151,8 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
         if (Scalar(key, expected) is not { } scalar) return absent;
         foreach (var (word, value) in words)
             if (word == scalar.Text) return value;
-        errors.Add(scalar.Where, later.Contains(scalar.Text) ? $"{scalar.Describe()}, which is not supported yet" : scalar.Describe(), expected);
+        string found = later.Contains(scalar.Text) ? $"{scalar.Describe()}, which is not supported yet" : scalar.Describe();
+        errors.Add(scalar.Where, found, expected);
         return absent;
     }
 
@@ -190,7 +195,8 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
 
     private double Number(ScalarNode scalar, Func<double, bool> accept, string expected)
     {
-        if (double.TryParse(scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value) && accept(value)) return value;
+        if (double.TryParse(scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value) && accept(value))
+            return value;
         errors.Add(scalar.Where, scalar.Describe(), expected);
         return 1.0;
     }

@@ -1,7 +1,8 @@
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>Where the training text comes from.</summary>
-/// <param name="Input">A file or a folder of text as an absolute path; null: the reference documentation of the .NET SDK that is running.</param>
+/// <param name="Input">A file or a folder of text as an absolute path; null: the reference documentation of the .NET SDK that is
+/// running.</param>
 /// <param name="MaxBytes">At most this many bytes of text are used; null: all of them.</param>
 /// <param name="ValidationShare">Share of the text kept back for validation, in [0, 0.5].</param>
 public sealed record DataPlan(string? Input, long? MaxBytes, double ValidationShare);
@@ -66,7 +67,8 @@ public enum OptimizerKind
 /// <param name="Clip">Largest global gradient norm; 0: no clipping.</param>
 /// <param name="Schedule">The learning rate's schedule.</param>
 public sealed record OptimizerPlan(
-    OptimizerKind Kind, double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double Clip, SchedulePlan Schedule);
+    OptimizerKind Kind, double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double Clip,
+    SchedulePlan Schedule);
 
 /// <summary>Membership and failure handling. Nothing here changes a bit of the result.</summary>
 /// <param name="Replicas">Live copies of each shard; only 1 is supported so far.</param>

@@ -10,6 +10,8 @@ internal static class PlanWriter
     {
         var text = new StringBuilder();
         var (data, optimizer, schedule, elastic) = (plan.Data, plan.Optimizer, plan.Optimizer.Schedule, plan.Elastic);
+        var (device, numerics) = (plan.Device, plan.Numerics);
+        string curve = Words.Of(Words.Schedules, schedule.Kind);
         Line(text, $"name = {Quote(plan.Name)}");
         Line(text, $"seed = {plan.Seed}");
         Line(text, $"model {{");
@@ -24,21 +26,32 @@ internal static class PlanWriter
         Line(text, $"batch {{ {Batch(plan.Batch)} }}");
         Line(text, $"phases = [");
         foreach (var phase in plan.Phases)
-            Line(text, $"  {{ name = {Quote(phase.Name)}, steps = {phase.Steps}, learning-rate = {phase.LearningRate:R}, batch {{ {Batch(phase.Batch)} }} }}");
+        {
+            Line(text, $"  {{ name = {Quote(phase.Name)}, steps = {phase.Steps}, learning-rate = {phase.LearningRate:R},");
+            Line(text, $"    batch {{ {Batch(phase.Batch)} }} }}");
+        }
         Line(text, $"]");
         Line(text, $"optimizer {{");
-        Line(text, $"  type = {Words.Of(Words.Optimizers, optimizer.Kind)}, learning-rate = {optimizer.LearningRate:R}, betas = [{optimizer.Beta1:R}, {optimizer.Beta2:R}]");
-        Line(text, $"  eps = {optimizer.Epsilon:R}, weight-decay = {optimizer.WeightDecay:R}, clip = {optimizer.Clip:R}");
-        Line(text, $"  schedule {{ type = {Words.Of(Words.Schedules, schedule.Kind)}, warmup-steps = {schedule.WarmupSteps}, min-ratio = {schedule.MinRatio:R} }}");
+        Line(text, $"  type = {Words.Of(Words.Optimizers, optimizer.Kind)}, learning-rate = {optimizer.LearningRate:R}");
+        Line(text, $"  betas = [{optimizer.Beta1:R}, {optimizer.Beta2:R}], eps = {optimizer.Epsilon:R}");
+        Line(text, $"  weight-decay = {optimizer.WeightDecay:R}, clip = {optimizer.Clip:R}");
+        Line(text, $"  schedule {{ type = {curve}, warmup-steps = {schedule.WarmupSteps}, min-ratio = {schedule.MinRatio:R} }}");
         Line(text, $"}}");
         Line(text, $"elastic {{");
-        Line(text, $"  replicas = {elastic.Replicas}, min-workers = {elastic.MinWorkers}, allow-chaos = {(elastic.AllowChaos ? "true" : "false")}");
+        Line(text, $"  replicas = {elastic.Replicas}, min-workers = {elastic.MinWorkers}");
+        Line(text, $"  allow-chaos = {(elastic.AllowChaos ? "true" : "false")}");
         Line(text, $"  suspect-after = {Units.ToHocon(elastic.SuspectAfter)}, preemption-grace = {Units.ToHocon(elastic.PreemptionGrace)}");
         Line(text, $"}}");
-        Line(text, $"journal {{ provider = {Words.Of(Words.Journals, plan.Journal.Provider)}{Optional("connection-string", plan.Journal.ConnectionString)} }}");
-        Line(text, $"checkpoint {{ every = {plan.Checkpoint.Every}, keep = {plan.Checkpoint.Keep}{Optional("directory", plan.Checkpoint.Directory)} }}");
-        Line(text, $"device {{ kind = {Words.Of(Words.Devices, plan.Device.Kind)}, count = {plan.Device.Count}, threads = {plan.Device.Threads} }}");
-        Line(text, $"numerics {{ compute = {Words.Of(Words.Computes, plan.Numerics.Compute)}, mode = {Words.Of(Words.Modes, plan.Numerics.Mode)} }}");
+        Line(text, $"journal {{");
+        Line(text, $"  provider = {Words.Of(Words.Journals, plan.Journal.Provider)}");
+        if (plan.Journal.ConnectionString is { } connection) Line(text, $"  connection-string = {Quote(connection)}");
+        Line(text, $"}}");
+        Line(text, $"checkpoint {{");
+        Line(text, $"  every = {plan.Checkpoint.Every}, keep = {plan.Checkpoint.Keep}");
+        if (plan.Checkpoint.Directory is { } directory) Line(text, $"  directory = {Quote(directory)}");
+        Line(text, $"}}");
+        Line(text, $"device {{ kind = {Words.Of(Words.Devices, device.Kind)}, count = {device.Count}, threads = {device.Threads} }}");
+        Line(text, $"numerics {{ compute = {Words.Of(Words.Computes, numerics.Compute)}, mode = {Words.Of(Words.Modes, numerics.Mode)} }}");
         return text.ToString();
     }
 
@@ -50,22 +63,30 @@ internal static class PlanWriter
         Line(text, $"seed={plan.Seed}");
         Line(text, $"model={plan.Model.Config.Canonical()}");
         foreach (var (index, phase) in plan.Phases.Index())
-            Line(text, $"phase.{index}=steps:{phase.Steps} learning-rate:{phase.LearningRate:R} {Canonical(phase.Batch)}");
-        Line(text, $"optimizer={Words.Of(Words.Optimizers, optimizer.Kind)} betas:{optimizer.Beta1:R},{optimizer.Beta2:R} eps:{optimizer.Epsilon:R} weight-decay:{optimizer.WeightDecay:R} clip:{optimizer.Clip:R}");
-        Line(text, $"schedule={Words.Of(Words.Schedules, schedule.Kind)} warmup-steps:{schedule.WarmupSteps} min-ratio:{schedule.MinRatio:R}");
-        Line(text, $"numerics=compute:{Words.Of(Words.Computes, plan.Numerics.Compute)} mode:{Words.Of(Words.Modes, plan.Numerics.Mode)}");
+        {
+            Line(text, $"phase.{index}.steps={phase.Steps}");
+            Line(text, $"phase.{index}.learning-rate={phase.LearningRate:R}");
+            Line(text, $"phase.{index}.batch={Batch(phase.Batch)}");
+        }
+        Line(text, $"optimizer.type={Words.Of(Words.Optimizers, optimizer.Kind)}");
+        Line(text, $"optimizer.betas={optimizer.Beta1:R},{optimizer.Beta2:R}");
+        Line(text, $"optimizer.eps={optimizer.Epsilon:R}");
+        Line(text, $"optimizer.weight-decay={optimizer.WeightDecay:R}");
+        Line(text, $"optimizer.clip={optimizer.Clip:R}");
+        Line(text, $"optimizer.schedule.type={Words.Of(Words.Schedules, schedule.Kind)}");
+        Line(text, $"optimizer.schedule.warmup-steps={schedule.WarmupSteps}");
+        Line(text, $"optimizer.schedule.min-ratio={schedule.MinRatio:R}");
+        Line(text, $"numerics.compute={Words.Of(Words.Computes, plan.Numerics.Compute)}");
+        Line(text, $"numerics.mode={Words.Of(Words.Modes, plan.Numerics.Mode)}");
         return text.ToString();
     }
 
-    private static FormattableString Batch(BatchPlan batch) =>
-        $"train-batch-size = {batch.TrainBatchSize}, micro-batch-size = {batch.MicroBatchSize}, gradient-accumulation-steps = {batch.GradientAccumulationSteps}, sequence-length = {batch.SequenceLength}";
+    private static string Batch(BatchPlan batch) => FormattableString.Invariant(
+        $"train-batch-size = {batch.TrainBatchSize}, micro-batch-size = {batch.MicroBatchSize}, ") + FormattableString.Invariant(
+        $"gradient-accumulation-steps = {batch.GradientAccumulationSteps}, sequence-length = {batch.SequenceLength}");
 
-    private static FormattableString Canonical(BatchPlan batch) =>
-        $"train-batch-size:{batch.TrainBatchSize} micro-batch-size:{batch.MicroBatchSize} gradient-accumulation-steps:{batch.GradientAccumulationSteps} sequence-length:{batch.SequenceLength}";
-
-    private static string Optional(string key, string? value) => value is null ? "" : $", {key} = {Quote(value)}";
-
-    private static void Line(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+    private static void Line(StringBuilder text, FormattableString line) =>
+        text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
 
     /// <summary>Double quotes with HOCON's escapes.</summary>
     private static string Quote(string value)

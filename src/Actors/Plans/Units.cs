@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace ElasticTrain.Actors.Plans;
 
-/// <summary>HOCON's durations (<c>500 ms</c>, <c>1.5 minutes</c>) and byte sizes (<c>64 MiB</c>, <c>1 GB</c>), which Akka's parser reads only in part.</summary>
+/// <summary>
+/// HOCON's durations (<c>500 ms</c>, <c>1.5 minutes</c>) and byte sizes (<c>64 MiB</c>, <c>1 GB</c>), which Akka's parser reads only in
+/// part.
+/// </summary>
 internal static class Units
 {
     private static readonly (string[] Names, double Ticks)[] Durations =
@@ -57,7 +60,8 @@ internal static class Units
         string name = text[split..];
         var unit = units.FirstOrDefault(candidate => candidate.Names.Contains(name, StringComparer.Ordinal));
         if (unit.Names is null) return false;
-        if (!decimal.TryParse(text[..split].Trim(), NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)) return false;
+        const NumberStyles Style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint;
+        if (!decimal.TryParse(text[..split].Trim(), Style, CultureInfo.InvariantCulture, out decimal number)) return false;
         value = (double)(number * (decimal)unit.Scale);
         return value is >= 0 and < long.MaxValue;
     }

@@ -31,7 +31,10 @@ public static class SafetensorsFile
     }
 
     /// <summary>The bytes in front of the data: length and JSON, padded with spaces to a multiple of eight.</summary>
-    private static byte[] Header(IReadOnlyList<(string Name, long[] Shape, long Length)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <param name="tensors">Name, shape and number of values of each tensor, in file order.</param>
+    /// <param name="metadata">Free text by key, written sorted by key; null for none.</param>
+    /// <exception cref="ArgumentException">A name comes twice, or a shape does not have the given length.</exception>
+    public static byte[] Header(IReadOnlyList<(string Name, long[] Shape, long Length)> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         var json = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(json))

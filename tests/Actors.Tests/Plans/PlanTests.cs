@@ -49,12 +49,24 @@ public sealed class PlanTests
         Assert.Equal(plan.Model.Config, whole.Model.Config);
         Assert.Null(whole.Model.Preset);
         Assert.Equal(plan.Canonical(), whole.Canonical());
+        string missing = string.Join('\n', fields.Split('\n').Where(line => !line.Contains("hidden-size", StringComparison.Ordinal) && !line.Contains("v-head-dim", StringComparison.Ordinal)));
+        Assert.Equal(["my.conf: model.hidden-size", "my.conf: model.v-head-dim"], Given.Refused(() => Given.Parse(missing)).Problems.Select(problem => problem.Where));
+
         string folder = Directory.CreateTempSubdirectory().FullName;
         try
         {
             var error = Given.Refused(() => Given.Plan(sets: $"model.config={folder}"));
             Assert.Contains("--set model.config", error.Message, StringComparison.Ordinal);
             Assert.Contains("no such file", error.Message, StringComparison.Ordinal);
+            File.WriteAllText(Path.Combine(folder, "config.json"), """
+                { "model_type": "deepseek_v3", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "moe_intermediate_size": 16,
+                  "num_hidden_layers": 3, "num_attention_heads": 2, "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2,
+                  "first_k_dense_replace": 1, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16,
+                  "max_position_embeddings": 64 }
+                """);
+            Plan imported = Given.Plan("", $"model.config={folder}", "model.hidden-size=48");
+            Assert.Equal((300, 48, 64), (imported.Model.Config.VocabSize, imported.Model.Config.HiddenSize, imported.Model.Config.MaxPositionEmbeddings));
+            Assert.Null(imported.Model.Preset);
         }
         finally
         {
