@@ -38,6 +38,14 @@ public sealed class CheckpointStore(string directory)
     /// <summary>Where the manifest of a step is stored.</summary>
     public string PathOf(Step step) => Path.Combine(ManifestFolder, FormattableString.Invariant($"{step.Value:D10}.json"));
 
+    /// <summary>The blob that a state would be, without writing it.</summary>
+    public static BlobReference Reference(ShardId shard, ReadOnlySpan<float> parameters, ReadOnlySpan<float> moment1, ReadOnlySpan<float> moment2)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        ShardBlob.Produce(shard, parameters, moment1, moment2, piece => hash.AppendData(piece));
+        return new BlobReference(shard, new Digest256(hash.GetHashAndReset()), ShardBlob.Size(shard, parameters.Length, moment1.Length));
+    }
+
     /// <summary>Writes the state of a shard, durably, unless the same state is already there.</summary>
     /// <param name="shard">The shard.</param>
     /// <param name="parameters">fp32 master weights, n values; they must not change during the call.</param>
@@ -50,9 +58,8 @@ public sealed class CheckpointStore(string directory)
     {
         // Hashed first: an unchanged state costs no byte of disk traffic, and the second hash, taken while writing, proves that the file
         // holds what it is named after.
+        var blob = Reference(shard, parameters, moment1, moment2);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        ShardBlob.Produce(shard, parameters, moment1, moment2, piece => hash.AppendData(piece));
-        var blob = new BlobReference(shard, new Digest256(hash.GetHashAndReset()), ShardBlob.Size(shard, parameters.Length, moment1.Length));
         string path = PathOf(blob);
         if (IsStored(blob, path)) return blob;
         // Spans cannot be captured, so the three are pinned and seen again inside.

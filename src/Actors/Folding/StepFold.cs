@@ -50,6 +50,13 @@ public sealed class StepFold : IDisposable
     /// <summary>The model on this version's parameters.</summary>
     public ModelReplica Model => _model;
 
+    /// <summary>SHA-256 of the state, as a checkpoint's seal has it.</summary>
+    public Digest256 StateDigest()
+    {
+        var blobs = _shards.Select(s => CheckpointStore.Reference(s.Info.Id, s.Parameters.Span, s.Moment1.Span, s.Moment2.Span)).ToList();
+        return new CheckpointManifest(Version.Step, Version.Digest, _run.PlanHash, OptimizerStep, blobs).StateDigest;
+    }
+
     /// <summary>Computes and applies the next step.</summary>
     /// <param name="frozenPrefix">Frozen blocks in this step.</param>
     /// <param name="effective">Commands that take effect at this step.</param>

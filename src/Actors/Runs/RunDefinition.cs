@@ -25,6 +25,9 @@ public sealed class RunDefinition
         Plan = plan;
         Corpus = corpus;
         PlanHash = plan.Hash(corpus.ContentHash, corpus.TokenizerHash);
+        for (int i = 0; i < plan.Phases.Count; i++)
+            if (plan.Phases[i].Batch != plan.Batch)
+                throw new BadInputException($"{folder.PlanFile}: phases.{i}.batch", "a batch of its own", "the plan's batch: phases of different batches come with a later version");
         Layout = ParameterLayout.Create(plan.Model.Config);
         Geometry = new BatchGeometry(
             plan.Batch.VirtualWorldSize, plan.Batch.GradientAccumulationSteps, plan.Batch.MicroBatchSize, plan.Batch.SequenceLength);
