@@ -14,13 +14,19 @@ public sealed class BufferPool(long retainedBytes = BufferPool.DefaultRetainedBy
 
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Stack<NativeBuffer>> _free = [];
-    private long _retained;
+    private long _retained, _outstanding;
     private bool _disposed;
 
     /// <summary>Bytes that free buffers occupy now.</summary>
     public long RetainedBytes
     {
         get { lock (_gate) return _retained; }
+    }
+
+    /// <summary>Rented minus returned buffers: what somebody still holds, or has lost.</summary>
+    public long Outstanding
+    {
+        get { lock (_gate) return _outstanding; }
     }
 
     /// <summary>A buffer of exactly <paramref name="length"/> values. <b>Its content is arbitrary.</b></summary>
@@ -31,6 +37,7 @@ public sealed class BufferPool(long retainedBytes = BufferPool.DefaultRetainedBy
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            _outstanding++;
             if (_free.TryGetValue(length, out var stack) && stack.TryPop(out var buffer))
             {
                 _retained -= Bytes(length);
@@ -47,10 +54,11 @@ public sealed class BufferPool(long retainedBytes = BufferPool.DefaultRetainedBy
         long bytes = Bytes(buffer.Length);
         lock (_gate)
         {
+            if (!_free.TryGetValue(buffer.Length, out var stack)) _free[buffer.Length] = stack = new();
+            if (stack.Contains(buffer)) throw new InvalidOperationException($"A buffer of {buffer.Length} values was returned twice.");
+            _outstanding--;
             if (!_disposed && _retained + bytes <= retainedBytes)
             {
-                if (!_free.TryGetValue(buffer.Length, out var stack)) _free[buffer.Length] = stack = new();
-                if (stack.Contains(buffer)) throw new InvalidOperationException($"A buffer of {buffer.Length} values was returned twice.");
                 stack.Push(buffer);
                 _retained += bytes;
                 return;

@@ -30,6 +30,7 @@ public sealed class TreeReducerTests : IDisposable
         Assert.Equal(1, completed);
         Assert.Empty(reducer.Missing());
         Assert.Equal(SequentialFold.Bits(SequentialFold.Sum(ranks)), SequentialFold.Bits(reducer.Sum!.Span));
+        Assert.Equal(1, _pool.Outstanding);
     }
 
     [Property(MaxTest = 100)]
@@ -52,6 +53,7 @@ public sealed class TreeReducerTests : IDisposable
             }
         }
         Assert.Equal(SequentialFold.Bits(SequentialFold.Sum(ranks)), SequentialFold.Bits(reducer.Sum!.Span));
+        Assert.Equal(1, _pool.Outstanding);
     }
 
     [Theory]
@@ -73,20 +75,22 @@ public sealed class TreeReducerTests : IDisposable
                 () =>
                 {
                     start.SignalAndWait();
-                    // Every rank goes to two workers; in some rounds a whole block overtakes its parts.
+                    // Every rank goes to two workers.
                     for (int rank = 0; rank < 12; rank++)
                     {
                         if (rank % workers != worker && (rank + 1) % workers != worker) continue;
                         if (reducer.Contribute(new RankRange(rank, rank + 1), ranks[rank]) == ContributionOutcome.Completed) Interlocked.Increment(ref completed);
                     }
-                    if (round % 3 != 0 || worker != 0) return;
-                    var block = new RankRange(4, 8);
+                    // Some blocks overtake their parts while others add those.
+                    if (worker != workers - 1) return;
+                    var block = new RankRange(8, 12);
                     if (reducer.Contribute(block, SequentialFold.Sum(ranks, block)) == ContributionOutcome.Completed) Interlocked.Increment(ref completed);
                 },
                 TaskCreationOptions.LongRunning)));
             Assert.Equal(1, completed);
             Assert.Equal(expected, SequentialFold.Bits(reducer.Sum!.Span));
             reducer.Reset();
+            Assert.Equal(0, _pool.Outstanding);
         }
     }
 

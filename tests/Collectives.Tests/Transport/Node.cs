@@ -103,7 +103,7 @@ internal sealed class Node : IDataPlaneHandler, IAsyncDisposable
         return buffer;
     }
 
-    public ValueTask DisposeAsync() => Server.DisposeAsync();
+    public async ValueTask DisposeAsync() => await Server.DisposeAsync().AsTask().WaitAsync(Deadline);
 
     private static async Task FillAsync(Socket socket, Memory<byte> bytes)
     {
