@@ -23,7 +23,6 @@ public static class NumericsClass
         using IDisposable noGraph = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Products(digest);
-        Attention(digest);
         Rank(digest);
         return digest.Finish();
     }
@@ -39,30 +38,16 @@ public static class NumericsClass
         }
     }
 
-    private static void Attention(DigestBuilder digest)
-    {
-        foreach (var (heads, length, width) in ((int, int, int)[])[(2, 7, 16), (3, 128, 32)])
-        {
-            using Tensor q = Draw(3, length, heads * width), k = Draw(4, length, heads * width), v = Draw(5, length, heads * width), d = Draw(6, length, heads * width);
-            Network.AttentionCore.Saved saved = Network.AttentionCore.Forward(q, k, v, 1, length, heads, keep: true);
-            Add(digest, saved.Output);
-            var (dq, dk, dv) = Network.AttentionCore.Backward(saved, d);
-            Add(digest, dq);
-            Add(digest, dk);
-            Add(digest, dv);
-        }
-    }
-
-    /// <summary>A whole rank of a small network: norms, rotation, routing, experts, cross entropy, every gradient.</summary>
+    /// <summary>A whole rank of a small network: norms, rotation, attention over several blocks, routing, experts, cross entropy, every gradient.</summary>
     private static void Rank(DigestBuilder digest)
     {
         ParameterLayout layout = ParameterLayout.Create(ModelConfig.Preset("tiny"));
         using NativeBuffer parameters = new(layout.TotalLength), gradient = new(layout.TotalLength);
         foreach (ShardInfo shard in layout.Shards) layout.Initialize(shard.Id, Key, parameters.Slice(shard.Offset, shard.Length));
-        int[] tokens = new int[2 * 49];
+        int[] tokens = new int[2 * 151];
         for (int i = 0; i < tokens.Length; i++) tokens[i] = (int)(CounterRandom.Bits(Key, (ulong)i) % 256);
         using var replica = new ModelReplica(layout, parameters);
-        RankResult result = replica.ComputeRank([new MicroBatch(2, 48, tokens, null), new MicroBatch(1, 48, tokens[..49], null)], 144, 0, gradient);
+        RankResult result = replica.ComputeRank([new MicroBatch(2, 150, tokens, null), new MicroBatch(1, 5, tokens[..6], null)], 305, 0, gradient);
         digest.Add(BitConverter.DoubleToInt64Bits(result.LossSum));
         foreach (long count in result.TokensPerExpert) digest.Add(count);
         digest.Add(MemoryMarshal.AsBytes(gradient.Span));

@@ -10,16 +10,15 @@ internal sealed unsafe class DecoderLayer(RmsNorm inputNorm, LatentAttention att
     internal sealed record Saved(Tensor X, Tensor NormedX, Tensor FactorsX, LatentAttention.Saved Attention,
         Tensor Middle, Tensor NormedMiddle, Tensor FactorsMiddle, SwiGlu.Saved? Dense, MixtureOfExperts.Saved? Experts);
 
-    /// <summary>The residual stream [N, hidden] after this layer.</summary>
+    /// <summary>The residual stream [N, hidden] after this layer. Where no backward pass follows, what is saved goes with the caller's dispose scope.</summary>
     /// <param name="pass">The pass.</param>
     /// <param name="x">The residual stream before it.</param>
     /// <param name="tokensPerExpert">Counts to add to; empty for a dense layer.</param>
-    /// <param name="keep">Whether a backward pass follows. If not, what is saved goes with the caller's dispose scope.</param>
-    internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Span<long> tokensPerExpert, bool keep)
+    internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Span<long> tokensPerExpert)
     {
         int hidden = (int)x.shape[1];
         (Tensor normedX, Tensor factorsX) = inputNorm.Forward(pass, x.Pointer(), hidden, pass.Tokens);
-        (Tensor middle, LatentAttention.Saved attentionSaved) = attention.Forward(pass, normedX, x, keep);
+        (Tensor middle, LatentAttention.Saved attentionSaved) = attention.Forward(pass, normedX, x);
         (Tensor normedMiddle, Tensor factorsMiddle) = postAttentionNorm.Forward(pass, middle.Pointer(), hidden, pass.Tokens);
         Tensor output;
         SwiGlu.Saved? denseSaved = null;

@@ -41,7 +41,7 @@ internal sealed class DeepSeekNetwork
         observer?.Invoke("hidden.embed", x);
         for (int i = 0; i < _layers.Length; i++)
         {
-            (x, DecoderLayer.Saved saved) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i), keep: false);
+            (x, DecoderLayer.Saved saved) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
             observer?.Invoke($"hidden.layers.{i}", x);
             if (observer is not null && saved.Experts is { } experts) Observe(observer, i, experts.Routing);
         }
@@ -68,7 +68,7 @@ internal sealed class DeepSeekNetwork
         Tensor x = _embedding.Forward(pass, tokens);
         for (int i = 0; i < trained; i++) x = Frozen(pass, i, x, tokensPerExpert);
         var saved = new DecoderLayer.Saved[_layers.Length];
-        for (int i = trained; i < _layers.Length; i++) (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i), keep: true);
+        for (int i = trained; i < _layers.Length; i++) (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
 
         (Tensor normed, Tensor factors) = _norm.Forward(pass, x);
         using Tensor dNormed = empty_like(normed), gradient = empty_like(x);
@@ -83,7 +83,7 @@ internal sealed class DeepSeekNetwork
     private Tensor Frozen(Pass pass, int layer, Tensor x, long[] tokensPerExpert)
     {
         using DisposeScope scope = NewDisposeScope();
-        (Tensor output, _) = _layers[layer].Forward(pass, x, Counts(tokensPerExpert, layer), keep: false);
+        (Tensor output, _) = _layers[layer].Forward(pass, x, Counts(tokensPerExpert, layer));
         output.MoveToOuterDisposeScope();
         x.Dispose();
         return output;

@@ -20,35 +20,32 @@ internal sealed unsafe class LatentAttention(ModelConfig config, MatrixRef down,
 {
     private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
     private readonly int _latent = config.KvLoraRank, _width = (int)down.Rows, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
+    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim);
 
-    /// <summary>What backward needs.</summary>
-    internal sealed record Saved(Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor Latent, Tensor LatentFactors, AttentionCore.Saved Core);
+    /// <summary>What backward needs. Query is null without compression: the queries then lie in Down.</summary>
+    internal sealed record Saved(Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor? Query, Tensor Latent, Tensor LatentFactors,
+        Tensor Key, Tensor KeyValue, Tensor Probabilities, Tensor Heads);
 
     /// <summary>residual + attention(x), all [N, hidden].</summary>
-    internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual, bool keep)
+    internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
     {
         int n = pass.Tokens;
         Tensor a = x.mm(pass.Parameters.Transposed(down)); // [N, q | latent | rope]
         float* pa = a.Pointer();
-        Tensor q; // [N, h (nope + rope)]
-        Tensor? queryLatent = null, queryFactors = null;
+        Tensor? queryLatent = null, queryFactors = null, query = null; // query [N, h (nope + rope)]
         if (queryNorm is not null)
         {
             (queryLatent, queryFactors) = queryNorm.Forward(pass, pa, _width, n);
-            q = queryLatent.mm(pass.Parameters.Transposed(queryUp!));
-        }
-        else
-        {
-            q = empty(n, _queryWidth);
-            for (int t = 0; t < n; t++) RowKernels.Copy(pa + ((long)t * _width), q.Pointer() + ((long)t * _queryWidth), _queryWidth);
+            query = queryLatent.mm(pass.Parameters.Transposed(queryUp!));
         }
         (Tensor latent, Tensor latentFactors) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
-        Tensor kv = latent.mm(pass.Parameters.Transposed(keyValueUp)); // [N, h (nope + v)]
-        Tensor k = empty(n, _heads * (_nope + _rope)), v = empty(n, _heads * _value);
-        Arrange(pass, q.Pointer(), kv.Pointer(), pa + _queryWidth + _latent, k.Pointer(), v.Pointer());
-        kv.Dispose();
-        AttentionCore.Saved core = AttentionCore.Forward(q, k, v, pass.Rows, pass.Length, _heads, keep);
-        return (residual.addmm(core.Output, pass.Parameters.Transposed(output)), new Saved(a, queryLatent, queryFactors, latent, latentFactors, core));
+        Tensor keyValue = latent.mm(pass.Parameters.Transposed(keyValueUp)); // [N, h (nope + v)]
+        Tensor key = empty(n, _heads * (_nope + _rope)), heads = empty(n, _heads * _value);
+        HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
+        Rotate(pass, q, keyValue.Pointer(), pa + _queryWidth + _latent, key.Pointer());
+        Tensor probabilities = _core.Forward(pass, q, k, v, HeadValues(heads));
+        return (residual.addmm(heads, pass.Parameters.Transposed(output)),
+            new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
     }
 
     /// <summary>The gradient of x [N, hidden], from the gradient of the output.</summary>
@@ -56,31 +53,29 @@ internal sealed unsafe class LatentAttention(ModelConfig config, MatrixRef down,
     {
         int n = pass.Tokens;
         FlatViews gradients = pass.Gradients!, parameters = pass.Parameters;
-        using (Tensor dyT = dy.t()) gradients.Matrix(output).addmm_(dyT, saved.Core.Output);
-        Tensor dq, dk, dv;
-        using (Tensor dOutput = dy.mm(parameters.Matrix(output))) // [N, h v]
-            (dq, dk, dv) = AttentionCore.Backward(saved.Core, dOutput);
-
-        using Tensor da = empty(n, _width), dkv = empty(n, _heads * (_nope + _value));
+        using (Tensor dyT = dy.t()) gradients.Matrix(output).addmm_(dyT, saved.Heads);
+        saved.Heads.Dispose();
+        using Tensor da = empty(n, _width), dKey = empty_like(saved.Key), dKeyValue = empty_like(saved.KeyValue);
+        using Tensor? dQuery = saved.Query is null ? null : empty_like(saved.Query);
         float* pda = da.Pointer(), pa = saved.Down.Pointer();
-        ArrangeBack(pass, dq.Pointer(), dk.Pointer(), dv.Pointer(), dkv.Pointer(), pda + _queryWidth + _latent);
-        dk.Dispose();
-        dv.Dispose();
+        HeadRows dq = Queries(dQuery, pda);
+        using (Tensor dHeads = dy.mm(parameters.Matrix(output))) // [N, h v]
+            _core.Backward(pass, saved.Probabilities, Queries(saved.Query, pa), Keys(saved.Key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        saved.Probabilities.Dispose();
+        saved.Query?.Dispose();
+        saved.Key.Dispose();
+        saved.KeyValue.Dispose();
+        RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
         if (queryNorm is not null)
         {
-            using (Tensor dqT = dq.t()) gradients.Matrix(queryUp!).addmm_(dqT, saved.QueryLatent!);
-            using Tensor dQueryLatent = dq.mm(parameters.Matrix(queryUp!));
+            using (Tensor dQueryT = dQuery!.t()) gradients.Matrix(queryUp!).addmm_(dQueryT, saved.QueryLatent!);
+            using Tensor dQueryLatent = dQuery.mm(parameters.Matrix(queryUp!));
             queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
             saved.QueryLatent!.Dispose();
             saved.QueryFactors!.Dispose();
         }
-        else
-        {
-            for (int t = 0; t < n; t++) RowKernels.Copy(dq.Pointer() + ((long)t * _queryWidth), pda + ((long)t * _width), _queryWidth);
-        }
-        dq.Dispose();
-        using (Tensor dkvT = dkv.t()) gradients.Matrix(keyValueUp).addmm_(dkvT, saved.Latent);
-        using (Tensor dLatent = dkv.mm(parameters.Matrix(keyValueUp)))
+        using (Tensor dKeyValueT = dKeyValue.t()) gradients.Matrix(keyValueUp).addmm_(dKeyValueT, saved.Latent);
+        using (Tensor dLatent = dKeyValue.mm(parameters.Matrix(keyValueUp)))
             latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
         saved.Latent.Dispose();
         saved.LatentFactors.Dispose();
@@ -89,40 +84,46 @@ internal sealed unsafe class LatentAttention(ModelConfig config, MatrixRef down,
         return da.mm(parameters.Matrix(down));
     }
 
-    /// <summary>Rotates the queries in place and builds keys [N, h (nope + rope)] and values [N, h v].</summary>
-    private void Arrange(Pass pass, float* q, float* kv, float* ropeKey, float* k, float* v)
+    private HeadRows Queries(Tensor? query, float* down) => query is null ? new(down, _width, _nope + _rope) : new(query.Pointer(), _heads * (_nope + _rope), _nope + _rope);
+
+    private HeadRows Keys(Tensor key) => new(key.Pointer(), _heads * (_nope + _rope), _nope + _rope);
+
+    private HeadRows Values(Tensor keyValue) => new(keyValue.Pointer() + _nope, _heads * (_nope + _value), _nope + _value);
+
+    private HeadRows HeadValues(Tensor heads) => new(heads.Pointer(), _heads * _value, _value);
+
+    /// <summary>Rotates the queries in place and puts the keys together: each head's own part, then the rotated part that all heads share.</summary>
+    private void Rotate(Pass pass, HeadRows q, float* keyValue, float* ropeKey, float* key)
     {
-        int head = _nope + _rope;
         float* rotated = stackalloc float[_rope];
         for (int t = 0; t < pass.Tokens; t++, ropeKey += _width)
         {
             int position = t % pass.Length;
             pass.Rotary.Rotate(ropeKey, rotated, position);
-            for (int h = 0; h < _heads; h++, q += head, k += head, kv += _nope + _value, v += _value)
+            for (int h = 0; h < _heads; h++, key += _nope + _rope, keyValue += _nope + _value)
             {
-                pass.Rotary.Rotate(q + _nope, q + _nope, position);
-                RowKernels.Copy(kv, k, _nope);
-                RowKernels.Copy(rotated, k + _nope, _rope);
-                RowKernels.Copy(kv + _nope, v, _value);
+                float* query = q.At(t, h) + _nope;
+                pass.Rotary.Rotate(query, query, position);
+                RowKernels.Copy(keyValue, key, _nope);
+                RowKernels.Copy(rotated, key + _nope, _rope);
             }
         }
     }
 
-    /// <summary>The gradient of <see cref="Arrange"/>: dq turned back in place, dkv, and the shared rotary key's.</summary>
-    private void ArrangeBack(Pass pass, float* dq, float* dk, float* dv, float* dkv, float* dRopeKey)
+    /// <summary>The gradient of <see cref="Rotate"/>: the queries' turned back in place, the keys' taken apart, the shared part summed over heads.</summary>
+    private void RotateBack(Pass pass, HeadRows dq, float* dKey, float* dKeyValue, float* dRopeKey)
     {
-        int head = _nope + _rope;
         float* sum = stackalloc float[_rope];
         for (int t = 0; t < pass.Tokens; t++, dRopeKey += _width)
         {
             int position = t % pass.Length;
             new Span<float>(sum, _rope).Clear();
-            for (int h = 0; h < _heads; h++, dq += head, dk += head, dkv += _nope + _value, dv += _value)
+            for (int h = 0; h < _heads; h++, dKey += _nope + _rope, dKeyValue += _nope + _value)
             {
-                pass.Rotary.RotateBack(dq + _nope, dq + _nope, position);
-                RowKernels.Copy(dk, dkv, _nope);
-                RowKernels.Add(dk + _nope, sum, _rope);
-                RowKernels.Copy(dv, dkv + _nope, _value);
+                float* query = dq.At(t, h) + _nope;
+                pass.Rotary.RotateBack(query, query, position);
+                RowKernels.Copy(dKey, dKeyValue, _nope);
+                RowKernels.Add(dKey + _nope, sum, _rope);
             }
             pass.Rotary.RotateBack(sum, dRopeKey, position);
         }

@@ -12,7 +12,10 @@ internal sealed record LibTorchFolder(string Torch, string Bridge)
     internal const string Variable = "ELASTICTRAIN_LIBTORCH";
 
     /// <summary>What any libtorch folder for Linux holds, in the order in which the libraries are loaded.</summary>
-    internal static readonly string[] TorchFiles = ["libc10.so", "libtorch_cpu.so", "libtorch.so"];
+    internal static readonly string[] TorchFiles = ["libc10.so", CpuFile, "libtorch.so"];
+
+    /// <summary>The library with the operators and, inside it, MKL.</summary>
+    internal const string CpuFile = "libtorch_cpu.so";
 
     private const string BridgeFile = "libLibTorchSharp.so";
     private const string TorchPackage = "libtorch-cpu-linux-x64", TorchVersion = "2.10.0", BridgePackage = "torchsharp", BridgeVersion = "0.107.0";
