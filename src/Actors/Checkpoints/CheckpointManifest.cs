@@ -16,6 +16,9 @@ public sealed record BlobReference(ShardId Shard, Digest256 Hash, long Bytes);
 /// <param name="Blobs">One for each shard, in ascending shard order.</param>
 public sealed record CheckpointManifest(Step Step, Digest256 Lineage, Digest256 PlanHash, long OptimizerStep, IReadOnlyList<BlobReference> Blobs)
 {
+    /// <summary>The version that the checkpoint holds.</summary>
+    public Lineage Version => new(Step, Lineage);
+
     /// <summary>
     /// The SHA-256 of the state: over shard number and blob hash, in shard order. Two equal states have equal digests, whatever the step
     /// or the run.

@@ -1,5 +1,5 @@
 using ElasticTrain.Actors.Runs;
-using ElasticTrain.Host.Console;
+using ElasticTrain.Host.Progress;
 
 namespace ElasticTrain.Host.Commands;
 

@@ -6,7 +6,7 @@ using ElasticTrain.Actors.Hosting;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Core;
-using ElasticTrain.Host.Console;
+using ElasticTrain.Host.Progress;
 using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Launching;
 using ElasticTrain.Host.Nodes;
