@@ -30,3 +30,9 @@ catch (ElasticTrainException error)
     Console.Error.WriteLine(error.Message);
     return 1;
 }
+catch (Exception error)
+{
+    // Not one of ours: the trace is for whoever mends it, and the exit code is still the contract's.
+    Console.Error.WriteLine($"internal error: {error}");
+    return 1;
+}

@@ -37,7 +37,7 @@ public sealed class JournalReader(JournalSettings settings, RunId run)
             if (reader.GetInt32(3) != MessageSerializer.Id || Manifests.TypeOf(manifest) is not { } type)
                 throw new CorruptionException($"journal of run {run}, event {sequence}", $"manifest '{manifest}' of serialiser {reader.GetInt32(3)}", "an event of this project");
             var @event = (IRunEvent)JsonSerializer.Deserialize((byte[])reader.GetValue(4), type, JsonFormat.Options)!;
-            events.Add(new JournaledEvent(sequence, DateTimeOffset.FromUnixTimeMilliseconds(reader.GetInt64(1)).UtcDateTime, @event));
+            events.Add(new JournaledEvent(sequence, new DateTime(reader.GetInt64(1), DateTimeKind.Utc), @event));
         }
         return events;
     }
