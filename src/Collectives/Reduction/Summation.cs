@@ -61,6 +61,15 @@ public static class Summation
     /// <summary>XxHash128 of the values' bytes (little-endian fp32).</summary>
     public static UInt128 Digest(ReadOnlySpan<float> values) => XxHash128.HashToUInt128(MemoryMarshal.AsBytes(values));
 
+    /// <summary><see cref="Digest"/> of so many +0.0.</summary>
+    public static UInt128 DigestOfZeros(int length)
+    {
+        var hash = new XxHash128();
+        ReadOnlySpan<byte> zeros = stackalloc byte[4096];
+        for (long rest = (long)length * sizeof(float); rest > 0; rest -= zeros.Length) hash.Append(zeros[..(int)Math.Min(rest, zeros.Length)]);
+        return hash.GetCurrentHashAsUInt128();
+    }
+
     private static Vector<float> Canonical(Vector<float> sum) =>
         Vector.ConditionalSelect(Vector.Equals(sum, sum), sum, new Vector<float>(BitConverter.UInt32BitsToSingle(CanonicalNaN)));
 

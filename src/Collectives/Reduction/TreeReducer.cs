@@ -1,5 +1,3 @@
-using System.IO.Hashing;
-using System.Runtime.InteropServices;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Collectives;
@@ -36,10 +34,13 @@ public sealed class TreeReducer : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(virtualRanks);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         (_virtualRanks, _length, _pool, _root) = (virtualRanks, length, pool, ReductionTree.Root(virtualRanks));
-        _zeroDigest = new(DigestOfZeros);
+        _zeroDigest = new(() => Summation.DigestOfZeros(length));
     }
 
-    /// <summary>The sum over all ranks, or null while it is incomplete. Owned by the reducer: valid until <see cref="Reset"/>, <see cref="TakeSum"/> or <see cref="Dispose"/>.</summary>
+    /// <summary>
+    /// The sum over all ranks, or null while it is incomplete. Owned by the reducer: valid until <see cref="Reset"/>, <see cref="TakeSum"/> or
+    /// <see cref="Dispose"/>.
+    /// </summary>
     public NativeBuffer? Sum
     {
         get { lock (_gate) return _sum; }
@@ -278,15 +279,6 @@ public sealed class TreeReducer : IDisposable
     private void RequireLength(ReadOnlySpan<float> values)
     {
         if (values.Length != _length) throw new ArgumentException($"The shard has {_length} values, found {values.Length}.", nameof(values));
-    }
-
-    private UInt128 DigestOfZeros()
-    {
-        var hash = new XxHash128();
-        Span<float> zeros = stackalloc float[1024];
-        zeros.Clear();
-        for (int rest = _length; rest > 0; rest -= zeros.Length) hash.Append(MemoryMarshal.AsBytes(zeros[..Math.Min(rest, zeros.Length)]));
-        return hash.GetCurrentHashAsUInt128();
     }
 
     private sealed class Node(RankRange block)

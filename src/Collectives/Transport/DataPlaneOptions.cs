@@ -24,7 +24,10 @@ public sealed record DataPlaneOptions
     /// <summary>A peer that is slower than this over a whole frame is cut off.</summary>
     public long MinimumBytesPerSecond { get; init; } = 1 << 20;
 
-    /// <summary>Kernel buffer per direction in bytes; null leaves it to the system, which on Linux grows it as needed (a fixed size would be capped by net.core.*mem_max).</summary>
+    /// <summary>
+    /// Kernel buffer per direction in bytes; null leaves it to the system, which on Linux grows it as needed: measured faster on loopback than a
+    /// fixed 4 MiB, and a fixed size is capped by net.core.*mem_max.
+    /// </summary>
     public int? SocketBufferBytes { get; init; }
 
     /// <summary>Told of refused frames and broken connections, one line each.</summary>

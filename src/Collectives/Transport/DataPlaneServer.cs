@@ -4,7 +4,10 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Collectives;
 
-/// <summary>A node's end of the data plane: takes connections, checks frames, and hands them to an <see cref="IDataPlaneHandler"/>. A peer that sends rubbish, stalls or dies costs its own connection and nothing else.</summary>
+/// <summary>
+/// A node's end of the data plane: takes connections, checks frames, and hands them to an <see cref="IDataPlaneHandler"/>. A peer that sends rubbish,
+/// stalls or dies costs its own connection and nothing else.
+/// </summary>
 public sealed class DataPlaneServer : IAsyncDisposable
 {
     private readonly Socket _listener;
@@ -41,7 +44,10 @@ public sealed class DataPlaneServer : IAsyncDisposable
         _accepting = Task.Run(AcceptAsync);
     }
 
-    /// <summary>Raised once for each connection that ends after a good hello: the peer, and what went wrong (null when it closed between frames). All its pulls have ended by then.</summary>
+    /// <summary>
+    /// Raised once for each connection that ends after a good hello: the peer, and what went wrong (null when it closed between frames). All its pulls
+    /// have ended by then.
+    /// </summary>
     public event Action<EndPoint, Exception?>? ConnectionClosed;
 
     /// <summary>Where the server listens, with the real port.</summary>
