@@ -55,9 +55,18 @@ public sealed partial class TrainingRun
             if (_phase == Phase.Stepping) _notes.Add($"{hello.Node.Name} joined with {hello.Devices.Count} device(s)");
             hello.Agent.Tell(new WorkerWelcome(_term, Self));
         }
+        StopStrangers(hello);
         if (_end is not null) hello.Agent.Tell(_end);
         else if (_phase == Phase.Gathering) TryProceed();
         else if (isNew && _phase == Phase.Stepping) OpenStep();
+    }
+
+    /// <summary>Ends replicas that are in no in-sync set any more, wherever they turn up: a placement may have changed while their node was silent.</summary>
+    private void StopStrangers(WorkerHello hello)
+    {
+        if (_phase is not (Phase.Placing or Phase.Stepping)) return;
+        foreach (var held in hello.Replicas)
+            if (_state.Placed!.Placements[held.Shard.Value].Replica.Value > held.Replica.Value) held.Actor.Tell(new StopReplica(_term));
     }
 
     private void OnMemberEvent(ClusterEvent.IMemberEvent message)
