@@ -43,6 +43,7 @@ public sealed class RunNode : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IActorRef _run;
     private readonly RunNotes _notes;
+    private volatile string? _leaving;
 
     private RunNode(IHost host, ActorSystem system, NodeRuntime runtime, IActorRef run, RunNotes notes)
     {
@@ -97,10 +98,12 @@ public sealed class RunNode : IAsyncDisposable
         var notes = new RunNotes();
         var run = StartActors(system, options, runtime, notes);
         if (options.Cluster.Seeds.Count == 0) await cluster.JoinAsync(cluster.SelfAddress, ct).ConfigureAwait(false);
-        cluster.RegisterOnMemberRemoved(() => runtime.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, $"{options.Name} was removed from the cluster")));
         _ = system.WhenTerminated.ContinueWith(
             _ => runtime.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, $"{options.Name} could not join or lost its cluster")), TaskScheduler.Default);
-        return new RunNode(host, system, runtime, run, notes);
+        var node = new RunNode(host, system, runtime, run, notes);
+        cluster.RegisterOnMemberRemoved(() => runtime.Ended.TrySetResult(
+            node._leaving is { } left ? new RunEnded(RunEnded.Interrupted, left) : new RunEnded(RunEnded.Superseded, $"{options.Name} was removed from the cluster")));
+        return node;
     }
 
     /// <summary>Asks the run how it is; null if no coordinator answers in time.</summary>
@@ -131,6 +134,13 @@ public sealed class RunNode : IAsyncDisposable
 
     /// <summary>Asks the run to seal its state and end.</summary>
     public void RequestStop(string reason) => _run.Tell(new StopRun(reason));
+
+    /// <summary>Leaves the cluster, so that the run learns of it at once and goes on without this node.</summary>
+    public void Leave(string reason)
+    {
+        _leaving = $"{reason}: {Runtime.Id.Name} left the run";
+        Cluster.Get(_system).Leave(Cluster.Get(_system).SelfAddress);
+    }
 
     /// <summary>Ends the actor system without ceremony: whatever is not in the journal or in a sealed checkpoint may be lost.</summary>
     public async ValueTask DisposeAsync()

@@ -12,6 +12,9 @@ public sealed record RunEnded(int ExitCode, string Message)
 {
     /// <summary>Exit code of a node that lost its place in the cluster and must be started again as a new one.</summary>
     public const int Superseded = 3;
+
+    /// <summary>Exit code of a process that was asked to end.</summary>
+    public const int Interrupted = 130;
 }
 
 /// <summary>

@@ -51,10 +51,19 @@ public static class NodeCommand
         var plan = session.Definition.Plan;
         var options = new NodeOptions(
             name, cluster, roleList, new RunTarget(steps ?? plan.TotalSteps, plan.Elastic.MinWorkers, expect), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos));
-        var process = new NodeProcess(session, options);
+        var process = new NodeProcess(session, options, ownsRun: false);
         using var watch = parent is null ? null : ParentWatch.Start(ProcessIdentity.Parse(parent), () => Environment.Exit(1));
-        var ended = await process.RunAsync(null).ConfigureAwait(false);
-        System.Console.WriteLine(ended.Message);
-        return ended.ExitCode;
+        try
+        {
+            var ended = await process.RunAsync(null).ConfigureAwait(false);
+            System.Console.WriteLine(ended.Message);
+            return ended.ExitCode;
+        }
+        catch (Exception error) when (error is not ElasticTrainException)
+        {
+            // A broken node is not a failed run: whoever supervises it starts it again.
+            await System.Console.Error.WriteLineAsync($"internal error: {error}").ConfigureAwait(false);
+            return RunEnded.Superseded;
+        }
     }
 }

@@ -21,14 +21,21 @@ public sealed class ControlHandler(RunNode node)
             "status" => await node.StatusAsync(Patience).ConfigureAwait(false) is { } status
                 ? ControlReply.Success(status)
                 : ControlReply.NotNow(node.JournalProblem ?? "no coordinator answers"),
+            "stop" => Stop(sender),
             "pause" => await SendAsync(new PauseRun(request.ClientId, sender)).ConfigureAwait(false),
             "resume" => await SendAsync(new ResumeRun(request.ClientId, sender)).ConfigureAwait(false),
             "thaw" => await SendAsync(new ThawLayers(request.ClientId, sender, At(request))).ConfigureAwait(false),
             "freeze" => await SendAsync(new FreezeLayers(
                 request.ClientId, sender, int.Parse(request.Arguments["layers"], CultureInfo.InvariantCulture), At(request),
                 request.Arguments.GetValueOrDefault("moments") == "drop")).ConfigureAwait(false),
-            _ => ControlReply.Failure($"found the command '{request.Command}', expected status, pause, resume, freeze or thaw"),
+            _ => ControlReply.Failure($"found the command '{request.Command}', expected status, stop, pause, resume, freeze or thaw"),
         };
+    }
+
+    private ControlReply Stop(string sender)
+    {
+        node.RequestStop($"asked to by {sender}");
+        return ControlReply.Success();
     }
 
     private async Task<ControlReply> SendAsync(IRunCommand command)

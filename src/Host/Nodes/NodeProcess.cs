@@ -12,9 +12,10 @@ namespace ElasticTrain.Host.Nodes;
 /// <summary>One node in this process, from start to end: actor system, control channel, signals.</summary>
 /// <param name="session">What it runs.</param>
 /// <param name="options">How it takes part.</param>
-public sealed class NodeProcess(RunSession session, NodeOptions options)
+/// <param name="ownsRun">Whether the run lives in this process alone: a signal then ends the run; otherwise the node leaves and the run goes on.</param>
+public sealed class NodeProcess(RunSession session, NodeOptions options, bool ownsRun)
 {
-    private static readonly TimeSpan StatusPatience = TimeSpan.FromSeconds(2);
+    private int _stops;
 
     /// <summary>Runs the node until the run ends or the process is asked to stop.</summary>
     /// <param name="follow">Follows the run's progress meanwhile, if anyone wants to.</param>
@@ -38,8 +39,6 @@ public sealed class NodeProcess(RunSession session, NodeOptions options)
         return ended;
     }
 
-    private int _stops;
-
     private void Stop(PosixSignalContext context, RunNode node, string reason)
     {
         context.Cancel = true;
@@ -49,7 +48,8 @@ public sealed class NodeProcess(RunSession session, NodeOptions options)
             node.Runtime.Ended.TrySetResult(new RunEnded(130, $"{reason} twice: ended at once"));
             return;
         }
-        node.RequestStop(reason);
+        if (ownsRun) node.RequestStop(reason);
+        else node.Leave(reason);
         var grace = session.Definition.Plan.Elastic.PreemptionGrace;
         _ = Task.Delay(grace).ContinueWith(
             _ => node.Runtime.Ended.TrySetResult(new RunEnded(130, $"{reason}: the run did not answer within {grace.TotalSeconds:0} s")), TaskScheduler.Default);
