@@ -13,7 +13,14 @@ public class ElasticTrainException(string message, Exception? inner = null) : Ex
 public sealed class BadInputException(string where, string found, string expected, Exception? inner = null)
     : ElasticTrainException($"{where}: found {found}, expected {expected}", inner)
 {
-    /// <summary>The file, and inside it the path, line or offset.</summary>
+    private readonly IReadOnlyList<BadInputException>? _problems;
+
+    /// <summary>Several things wrong with one input, reported at once; the message holds a line for each.</summary>
+    /// <param name="problems">At least one problem, in the order in which the user should read them.</param>
+    public BadInputException(IReadOnlyList<BadInputException> problems)
+        : this(problems[0].Where, problems[0].Found, problems[0].Expected, problems[0].InnerException) => _problems = problems;
+
+    /// <summary>The file, and inside it the path, line or offset (of the first problem, if there are several).</summary>
     public string Where { get; } = where;
 
     /// <summary>What stands there.</summary>
@@ -21,6 +28,12 @@ public sealed class BadInputException(string where, string found, string expecte
 
     /// <summary>What should stand there.</summary>
     public string Expected { get; } = expected;
+
+    /// <summary>Everything that is wrong: this error alone, or each of several.</summary>
+    public IReadOnlyList<BadInputException> Problems => _problems ?? [this];
+
+    /// <inheritdoc/>
+    public override string Message => _problems is null ? base.Message : string.Join('\n', _problems.Select(problem => problem.Message));
 }
 
 /// <summary>A stored artefact (checkpoint blob, manifest, token shard, frame) whose content is not what its hash or length says.</summary>

@@ -1,1 +1,38 @@
-Console.WriteLine("elastictrain");
+using System.CommandLine;
+using ElasticTrain.Core;
+using ElasticTrain.Host.Commands;
+
+var root = new RootCommand(
+    "ElasticTrain trains mixture-of-experts language models on machines that may vanish at any moment: kill anything, any time, and the weights come out the same to the last bit.")
+{
+    TrainCommand.Create(), NodeCommand.Create(), InspectCommands.Status(), InspectCommands.Events(), InspectCommands.Digest(), VerifyCommand.Create(),
+    ControlCommands.Freeze(), ControlCommands.Thaw(), ControlCommands.Pause(), ControlCommands.Resume(),
+};
+var parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    foreach (var error in parsed.Errors) Console.Error.WriteLine(error.Message);
+    Console.Error.WriteLine("elastictrain --help lists the commands; elastictrain COMMAND --help explains one.");
+    return 2;
+}
+try
+{
+    // Ctrl-C is each command's own business: it may have something to save.
+    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
+catch (BadInputException error)
+{
+    Console.Error.WriteLine(error.Message);
+    return 2;
+}
+catch (ElasticTrainException error)
+{
+    Console.Error.WriteLine(error.Message);
+    return 1;
+}
+catch (Exception error)
+{
+    // Not one of ours: the trace is for whoever mends it, and the exit code is still the contract's.
+    Console.Error.WriteLine($"internal error: {error}");
+    return 1;
+}

@@ -16,6 +16,7 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
     private const int Finished = 0, Failed = 1, Refused = 2, LighthousePortTaken = 3, Interrupted = 130;
     private const string Seed = "lighthouse";
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SeedPatience = TimeSpan.FromSeconds(30);
 
     private readonly NodeCommandLine commands = new(options);
@@ -99,7 +100,7 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
         {
             foreach (ChildProcess child in children.Values.Where(c => c.HasExited && !restarts.ContainsKey(c.Name)).ToArray())
             {
-                if (child.Name != Seed && child.ExitCode is Finished or Refused) return await EndWithAsync(child);
+                if (child.Name != Seed && child.ExitCode is Finished or Failed or Refused) return await EndWithAsync(child);
                 log($"{child.Name} (process {child.Pid}) {child.Ending}");
                 if (ends[child.Name].Note(child.ExitCode, child.Age))
                 {
@@ -150,9 +151,12 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
     private async Task StopAsync(TimeSpan grace)
     {
         ChildProcess[] nodes = [.. children.Values.Where(c => c.Name != Seed && !c.HasExited)];
-        if (grace > TimeSpan.Zero)
+        if (grace > TimeSpan.Zero && nodes.Length > 0)
         {
-            foreach (ChildProcess node in nodes) node.Terminate();
+            // The run as a whole is asked first: a node that is terminated by itself only leaves it.
+            ControlReply? reply = await ControlClient.SendAsync(options.RunDirectory, ControlRequest.New("stop"), StopPatience, CancellationToken.None);
+            if (reply is not { Ok: true })
+                foreach (ChildProcess node in nodes) node.Terminate();
             await WaitForAsync(nodes, grace);
         }
         foreach (ChildProcess node in nodes.Where(n => !n.HasExited))

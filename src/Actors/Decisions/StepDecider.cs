@@ -1,0 +1,89 @@
+using ElasticTrain.Actors.Plans;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Decisions;
+
+/// <summary>
+/// Turns what shards and ranks report about a step into the decision that all replicas apply. A pure function, the same on every machine.
+/// </summary>
+public static class StepDecider
+{
+    private const uint CanonicalNaN = 0x7FC00000;
+
+    /// <summary>Decides the step after <paramref name="input"/>.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="input">The parameter version that the gradients were computed from.</param>
+    /// <param name="commandContents">Canonical texts of the commands that take effect at this step, in journal order.</param>
+    /// <param name="sealedShards">The reports of all shards that are not frozen, in ascending shard order.</param>
+    /// <param name="rankLossSums">Sum of the token losses of each rank, by rank: V values, nats.</param>
+    /// <param name="denominator">Tokens that count in the loss, over all ranks.</param>
+    /// <param name="optimizerStep">t of the bias corrections, from 1: how many steps are applied once this one is, skipped ones not
+    /// counted.</param>
+    /// <param name="tokensPerExpert">Tokens routed to each expert, over all ranks; passed through.</param>
+    /// <exception cref="ArgumentException">Reports out of order or twice, or not one loss for each rank.</exception>
+    public static StepDecision Decide(
+        Plan plan, Lineage input, IReadOnlyList<string> commandContents, IReadOnlyList<ShardSealReport> sealedShards,
+        IReadOnlyList<double> rankLossSums, long denominator, long optimizerStep, long[] tokensPerExpert)
+    {
+        Step step = input.Step.Next;
+        int ranks = plan.PhaseAt(step).Batch.VirtualWorldSize;
+        if (rankLossSums.Count != ranks)
+            throw new ArgumentException($"Step {step} has {ranks} ranks, found the losses of {rankLossSums.Count}.", nameof(rankLossSums));
+        ArgumentOutOfRangeException.ThrowIfNegative(denominator);
+        ArgumentOutOfRangeException.ThrowIfLessThan(optimizerStep, 1);
+        foreach (var (before, after) in sealedShards.Zip(sealedShards.Skip(1)))
+            if (after.Shard.Value <= before.Shard.Value)
+                throw new ArgumentException($"Reports must be in shard order, found {after.Shard} after {before.Shard}.", nameof(sealedShards));
+
+        double sumOfSquares = 0;
+        bool finite = true;
+        foreach (var report in sealedShards)
+        {
+            sumOfSquares += report.SumOfSquares;
+            finite &= report.Finite;
+        }
+        double norm = Math.Sqrt(sumOfSquares), clip = plan.Optimizer.Clip;
+        float gradientNorm = finite && !double.IsNaN(norm) ? (float)norm : BitConverter.UInt32BitsToSingle(CanonicalNaN);
+        // A norm beyond fp32 cannot be clipped to a meaningful direction in fp32: such a step is skipped too.
+        bool skipped = !float.IsFinite(gradientNorm);
+        float scale = skipped ? 0f : clip > 0 && norm > clip ? (float)(clip / norm) : 1f;
+        return new StepDecision(
+            step, LossBits(TreeSum(rankLossSums), denominator), gradientNorm, scale, (float)LearningRate.At(plan, step),
+            BiasCorrection(plan.Optimizer.Beta1, optimizerStep), BiasCorrection(plan.Optimizer.Beta2, optimizerStep), denominator, skipped,
+            tokensPerExpert, Lineages.Next(input, commandContents, sealedShards));
+    }
+
+    /// <summary>
+    /// 1 - beta^t, with beta rounded to fp32 first. The power is taken by repeated squaring, because <c>pow</c> differs between C
+    /// libraries.
+    /// </summary>
+    internal static float BiasCorrection(double beta, long t)
+    {
+        double power = 1, factor = (float)beta;
+        for (; t > 0; t >>= 1, factor *= factor)
+            if ((t & 1) != 0) power *= factor;
+        return (float)(1 - power);
+    }
+
+    /// <summary>
+    /// The sum over ranks along the reduction tree: a node at level j covers ranks [k 2^j, (k + 1) 2^j), and is its left child plus its
+    /// right one, or its left child where V cuts the right one off.
+    /// </summary>
+    internal static double TreeSum(IReadOnlyList<double> values)
+    {
+        double[] level = [.. values];
+        for (int count = level.Length; count > 1; count = (count + 1) / 2)
+            for (int k = 0; 2 * k < count; k++)
+                level[k] = (2 * k) + 1 < count ? level[2 * k] + level[(2 * k) + 1] : level[2 * k];
+        return level[0];
+    }
+
+    /// <summary>
+    /// A step in which every token is masked out has loss 0. The sign and payload of a NaN depend on the processor; here they do not.
+    /// </summary>
+    private static uint LossBits(double sum, long denominator)
+    {
+        float loss = denominator == 0 ? 0f : (float)(sum / denominator);
+        return float.IsNaN(loss) ? CanonicalNaN : BitConverter.SingleToUInt32Bits(loss);
+    }
+}

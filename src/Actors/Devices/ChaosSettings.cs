@@ -1,0 +1,44 @@
+using System.Globalization;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Devices;
+
+/// <summary>
+/// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
+/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>.
+/// </summary>
+/// <param name="FlipStep">The step; 0 for none.</param>
+/// <param name="FlipRank">The rank.</param>
+/// <param name="FlipElement">The element of the flat gradient whose lowest mantissa bit is flipped.</param>
+public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement)
+{
+    /// <summary>The variable that asks for a flipped bit.</summary>
+    public const string FlipVariable = "ELASTICTRAIN_FLIP_GRADIENT_BIT";
+
+    /// <summary>No faults.</summary>
+    public static readonly ChaosSettings None = new(0, 0, 0);
+
+    /// <summary>Reads the environment.</summary>
+    /// <param name="allowed">The plan's <c>elastic.allow-chaos</c>.</param>
+    /// <exception cref="BadInputException">A fault is asked for and not allowed, or not readable.</exception>
+    public static ChaosSettings FromEnvironment(bool allowed)
+    {
+        string? text = Environment.GetEnvironmentVariable(FlipVariable);
+        if (string.IsNullOrEmpty(text)) return None;
+        if (!allowed) throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "nothing, unless the plan says elastic.allow-chaos = true");
+        string[] parts = text.Split(':');
+        if (parts.Length == 3 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out long step)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int rank)
+            && long.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out long element))
+            return new ChaosSettings(step, rank, element);
+        throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "STEP:RANK:ELEMENT, three whole numbers");
+    }
+
+    /// <summary>Flips the bit if this is the rank for it.</summary>
+    public void MaybeFlip(Step step, int rank, NativeBuffer gradient)
+    {
+        if (FlipStep == 0 || step.Value != FlipStep || rank != FlipRank) return;
+        ref float value = ref gradient.Slice(FlipElement, 1)[0];
+        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) ^ 1u);
+    }
+}

@@ -1,0 +1,59 @@
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Collectives;
+using ElasticTrain.Core;
+using ElasticTrain.Model;
+
+namespace ElasticTrain.Actors.Devices;
+
+/// <summary>Brings a block's summed gradient to the primary of every shard that takes part: by a call on this node, by a frame to another.</summary>
+/// <param name="node">The node.</param>
+public sealed class ContributionSender(NodeRuntime node)
+{
+    /// <summary>Completes when every shard has acknowledged.</summary>
+    /// <param name="grant">The grant that the block belongs to.</param>
+    /// <param name="block">The block and its sum over the whole flat buffer.</param>
+    /// <param name="tokensPerExpert">Of all ranks of the block, row-major [MoE layer, expert]: a shard whose experts got no token gets a marker.</param>
+    public async Task SendAsync(GrantRanks grant, BlockSum block, long[] tokensPerExpert)
+    {
+        // Remote sends first, so that they travel while the local sums are made.
+        List<Task> remote = [];
+        List<ShardRoute> local = [];
+        foreach (var route in grant.Routes)
+        {
+            var shard = node.Layout.Shards[route.Shard.Value];
+            if (ParameterLayout.IsFrozen(shard, grant.FrozenPrefix)) continue;
+            if (route.DataPlane == node.DataPlane) local.Add(route);
+            else remote.Add(SendRemoteAsync(grant, block, route, shard, Misses(shard, tokensPerExpert)));
+        }
+        try
+        {
+            foreach (var route in local)
+            {
+                var shard = node.Layout.Shards[route.Shard.Value];
+                bool marker = Misses(shard, tokensPerExpert);
+                ReadOnlySpan<float> values = marker ? default : block.Sum.Slice(shard.Offset, shard.Length);
+                node.Replicas.Get(route.Shard, route.Replica).Contribute(grant.Input, block.Block, values, marker);
+            }
+        }
+        finally
+        {
+            // Awaited also after an error: the buffer must not be reused while a frame reads it.
+            await Task.WhenAll(remote).ConfigureAwait(false);
+        }
+    }
+
+    private async Task SendRemoteAsync(GrantRanks grant, BlockSum block, ShardRoute route, ShardInfo shard, bool marker)
+    {
+        var peer = await node.Peers.GetAsync(route.DataPlane, CancellationToken.None).ConfigureAwait(false);
+        await (marker
+            ? peer.ContributeMarkerAsync(grant.Input, route.Shard, route.Replica, block.Block)
+            : peer.ContributeAsync(grant.Input, route.Shard, route.Replica, block.Block, block.Sum, shard.Offset, shard.Length)).ConfigureAwait(false);
+    }
+
+    private bool Misses(ShardInfo shard, long[] tokensPerExpert)
+    {
+        if (shard.Kind != ShardKind.Expert) return false;
+        int row = node.Layout.MoeLayerIndex(shard.Layer) * node.Layout.Config.NRoutedExperts;
+        return !tokensPerExpert.AsSpan(row + shard.FirstExpert, shard.ExpertCount).ContainsAnyExcept(0L);
+    }
+}

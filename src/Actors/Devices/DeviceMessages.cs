@@ -1,0 +1,44 @@
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Devices;
+
+/// <summary>Where a shard's primary replica is reached.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">The primary's number.</param>
+/// <param name="DataPlane">Endpoint of its node's tensor server, host:port.</param>
+public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPlane);
+
+/// <summary>Work for one device: a block of ranks of one step.</summary>
+/// <param name="Term">The sender's term.</param>
+/// <param name="GrantId">Names this grant; results carry it back.</param>
+/// <param name="Input">The parameter version to compute on: the step is the one after it.</param>
+/// <param name="Ranks">An aligned block of the reduction tree.</param>
+/// <param name="FrozenPrefix">Number of frozen blocks counted from the embedding; 0 for none.</param>
+/// <param name="Routes">The shards' primaries, in shard order.</param>
+public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRange Ranks, int FrozenPrefix, IReadOnlyList<ShardRoute> Routes);
+
+/// <summary>What one rank found besides its gradient.</summary>
+/// <param name="LossSum">Loss summed over unmasked tokens, nats.</param>
+/// <param name="LossTokens">Number of unmasked tokens.</param>
+/// <param name="TokensPerExpert">Row-major [MoE layer, expert].</param>
+public sealed record RankOutcome(double LossSum, long LossTokens, IReadOnlyList<long> TokensPerExpert);
+
+/// <summary>A granted block is computed and every shard has acknowledged its contribution.</summary>
+/// <param name="Term">Of the grant.</param>
+/// <param name="GrantId">Of the grant.</param>
+/// <param name="Input">Of the grant.</param>
+/// <param name="Ranks">Of the grant.</param>
+/// <param name="Outcomes">One per rank, in rank order.</param>
+public sealed record RanksCompleted(Term Term, long GrantId, Lineage Input, RankRange Ranks, IReadOnlyList<RankOutcome> Outcomes);
+
+/// <summary>A granted block could not be finished; its ranks go back to the queue.</summary>
+/// <param name="Term">Of the grant.</param>
+/// <param name="GrantId">Of the grant.</param>
+/// <param name="Reason">What went wrong.</param>
+/// <param name="Fatal">Whether the cause is corruption that must stop the run, not a broken connection.</param>
+public sealed record RanksFailed(Term Term, long GrantId, string Reason, bool Fatal);
+
+/// <summary>Read the samples of coming work ahead of time.</summary>
+/// <param name="Step">The step.</param>
+/// <param name="Ranks">The ranks.</param>
+public sealed record PrefetchSamples(Step Step, RankRange Ranks);

@@ -1,0 +1,198 @@
+using Akka.Actor;
+using Akka.Event;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Collectives;
+using ElasticTrain.Core;
+using ElasticTrain.Model;
+using ElasticTrain.Model.Torch;
+
+namespace ElasticTrain.Actors.Devices;
+
+/// <summary>
+/// One device: a CUDA device, or a slice of CPU cores. It owns the torch module on a pinned dispatcher thread, computes the ranks that it is
+/// granted one message at a time, and asks for more by finishing. Everything that waits (parameters, acknowledgements) is awaited elsewhere.
+/// </summary>
+public sealed class GpuActor : ReceiveActor
+{
+    private sealed record ParametersReady(long GrantId, IDisposable Lease);
+    private sealed record ComputeRank(long GrantId, int Rank);
+    private sealed record Acknowledged(long GrantId);
+    private sealed record Failed(long GrantId, Exception Error);
+
+    private readonly NodeRuntime _node;
+    private readonly ChaosSettings _chaos;
+    private readonly ContributionSender _sender;
+    private readonly BlockAccumulator _accumulator;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly List<RankOutcome> _outcomes = [];
+    private ModelReplica? _model;
+    private GrantRanks? _grant;
+    private IActorRef _coordinator = ActorRefs.Nobody;
+    private CancellationTokenSource _cancel = new();
+    private IDisposable? _lease;
+    private RanksCompleted? _last;
+    private long _denominator;
+    private Step _denominatorOf;
+
+    /// <summary>One per device.</summary>
+    public GpuActor(NodeRuntime node, ChaosSettings chaos)
+    {
+        _node = node;
+        _chaos = chaos;
+        _sender = new ContributionSender(node);
+        _accumulator = new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool);
+        Receive<GrantRanks>(OnGrant);
+        Receive<ParametersReady>(OnParameters);
+        Receive<ComputeRank>(OnCompute);
+        Receive<Acknowledged>(OnAcknowledged);
+        Receive<Failed>(OnFailed);
+    }
+
+    /// <inheritdoc/>
+    protected override void PreStart()
+    {
+        TorchRuntime.BindThread();
+        _model = new ModelReplica(_node.Layout, _node.Parameters.Buffer);
+    }
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _cancel.Cancel();
+        _lease?.Dispose();
+        _accumulator.Dispose();
+        _model?.Dispose();
+    }
+
+    private void OnGrant(GrantRanks grant)
+    {
+        if (_grant is { } current)
+        {
+            if (grant.Term.Value < current.Term.Value || (grant.Term == current.Term && grant.GrantId <= current.GrantId)) return;
+        }
+        else if (_last is { } last && last.Term == grant.Term && last.GrantId >= grant.GrantId)
+        {
+            // A repeated grant: the result was lost on the way.
+            if (last.GrantId == grant.GrantId) Sender.Tell(last);
+            return;
+        }
+        Abandon();
+        _grant = grant;
+        _coordinator = Sender;
+        _cancel = new CancellationTokenSource();
+        _node.DataLoader.Tell(new PrefetchSamples(grant.Input.Step.Next, grant.Ranks));
+        _node.Parameters.AcquireAsync(grant.Input, grant.Routes, _cancel.Token).PipeTo(
+            Self, success: lease => new ParametersReady(grant.GrantId, lease), failure: e => new Failed(grant.GrantId, e));
+    }
+
+    private void OnParameters(ParametersReady message)
+    {
+        if (_grant?.GrantId != message.GrantId)
+        {
+            message.Lease.Dispose();
+            return;
+        }
+        _lease = message.Lease;
+        Self.Tell(new ComputeRank(message.GrantId, _grant.Ranks.Lo));
+    }
+
+    private void OnCompute(ComputeRank message)
+    {
+        if (_grant is not { } grant || grant.GrantId != message.GrantId) return;
+        var step = grant.Input.Step.Next;
+        try
+        {
+            var batches = _node.Samples.Take(step, new RankId(message.Rank));
+            var gradient = _node.Pool.Rent(_node.Layout.TotalLength);
+            RankResult result;
+            try
+            {
+                result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient);
+            }
+            catch
+            {
+                _node.Pool.Return(gradient);
+                throw;
+            }
+            _chaos.MaybeFlip(step, message.Rank, gradient);
+            _accumulator.Add(new RankId(message.Rank), gradient);
+            _outcomes.Add(new RankOutcome(result.LossSum, result.LossTokens, result.TokensPerExpert));
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            OnFailed(new Failed(grant.GrantId, error));
+            return;
+        }
+        if (message.Rank + 1 < grant.Ranks.Hi)
+        {
+            Self.Tell(message with { Rank = message.Rank + 1 });
+            return;
+        }
+        _lease?.Dispose();
+        _lease = null;
+        // The next step's block is not known yet; this device will most likely get the same ranks again.
+        _node.DataLoader.Tell(new PrefetchSamples(step.Next, grant.Ranks));
+        SendAsync(grant, _accumulator.Take(), SumCounts()).PipeTo(
+            Self, success: () => new Acknowledged(grant.GrantId), failure: e => new Failed(grant.GrantId, e));
+    }
+
+    private async Task SendAsync(GrantRanks grant, IReadOnlyList<BlockSum> blocks, long[] tokensPerExpert)
+    {
+        try
+        {
+            foreach (var block in blocks) await _sender.SendAsync(grant, block, tokensPerExpert).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (var block in blocks) _node.Pool.Return(block.Sum);
+        }
+    }
+
+    private void OnAcknowledged(Acknowledged message)
+    {
+        if (_grant is not { } grant || grant.GrantId != message.GrantId) return;
+        _last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, [.. _outcomes]);
+        _grant = null;
+        _outcomes.Clear();
+        _coordinator.Tell(_last);
+    }
+
+    private void OnFailed(Failed message)
+    {
+        if (_grant is not { } grant || grant.GrantId != message.GrantId) return;
+        var cause = message.Error is AggregateException { InnerExceptions.Count: > 0 } many ? many.InnerExceptions[0] : message.Error;
+        _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
+        Abandon();
+        _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, cause is ContributionMismatchException));
+    }
+
+    private void Abandon()
+    {
+        _cancel.Cancel();
+        _cancel.Dispose();
+        _cancel = new CancellationTokenSource();
+        _lease?.Dispose();
+        _lease = null;
+        foreach (var block in _accumulator.Take()) _node.Pool.Return(block.Sum);
+        _outcomes.Clear();
+        _grant = null;
+    }
+
+    private long Denominator(Step step)
+    {
+        if (_denominatorOf != step)
+        {
+            _denominator = _node.Definition.Samples.UnmaskedTokens(step);
+            _denominatorOf = step;
+        }
+        return _denominator;
+    }
+
+    private long[] SumCounts()
+    {
+        var sum = new long[_outcomes[0].TokensPerExpert.Count];
+        foreach (var outcome in _outcomes)
+            for (int i = 0; i < sum.Length; i++) sum[i] += outcome.TokensPerExpert[i];
+        return sum;
+    }
+}

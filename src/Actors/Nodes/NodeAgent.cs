@@ -1,0 +1,59 @@
+using Akka.Actor;
+using Akka.Event;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Nodes;
+
+/// <summary>How a run ended for a node.</summary>
+/// <param name="ExitCode">0 done, 1 failed or refused, 130 interrupted.</param>
+/// <param name="Message">For people.</param>
+public sealed record RunEnded(int ExitCode, string Message)
+{
+    /// <summary>Exit code of a node that lost its place in the cluster and must be started again as a new one.</summary>
+    public const int Superseded = 3;
+
+    /// <summary>Exit code of a process that was asked to end.</summary>
+    public const int Interrupted = 130;
+}
+
+/// <summary>
+/// A node's voice: offers its devices to whoever coordinates, again and again, so that a new coordinator needs no memory of it; hears the
+/// run's end; and asks for a last checkpoint when its process wants to stop.
+/// </summary>
+public sealed class NodeAgent : ReceiveActor, IWithTimers
+{
+    private sealed record SayHello;
+
+    private readonly NodeRuntime _node;
+    private readonly IActorRef _run;
+    private readonly IReadOnlyList<IActorRef> _devices;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+
+    /// <summary>One per worker node.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="run">Proxy of the run's singleton.</param>
+    /// <param name="devices">The node's devices.</param>
+    public NodeAgent(NodeRuntime node, IActorRef run, IReadOnlyList<IActorRef> devices)
+    {
+        _node = node;
+        _run = run;
+        _devices = devices;
+        Receive<SayHello>(_ => Hello());
+        Receive<WorkerWelcome>(m => _log.Info("working under term {0}", m.Term));
+        Receive<WorkerRefused>(m => _node.Ended.TrySetResult(new RunEnded(1, m.Reason)));
+        Receive<RunEnded>(m => _node.Ended.TrySetResult(m));
+        Receive<StopRun>(m => _run.Tell(m));
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Timers.StartPeriodicTimer("hello", new SayHello(), TimeSpan.Zero, TimeSpan.FromMilliseconds(250));
+
+    private void Hello() => _run.Tell(new WorkerHello(
+        _node.Id, Environment.ProcessId, _node.Run, NodeRuntime.ProtocolVersion, _node.Definition.PlanHash, _node.NumericsClass, _node.DataPlane,
+        Self, _devices,
+        [.. _node.HeldReplicas.OrderBy(h => h.Key.Value).Select(h => new HeldReplica(h.Key, h.Value.Replica, h.Value.Applied(), h.Value.Actor))]));
+}

@@ -1,0 +1,53 @@
+using System.Net;
+using ElasticTrain.Collectives;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Nodes;
+
+/// <summary>One tensor connection to each other node, made when first needed and made again after it broke.</summary>
+/// <param name="run">The run that both ends must belong to.</param>
+public sealed class PeerConnections(RunId run) : IAsyncDisposable
+{
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Task<DataPlaneClient>> _clients = [];
+
+    /// <summary>The connection to an endpoint.</summary>
+    /// <param name="endpoint">host:port.</param>
+    /// <param name="ct">Ends the wait, not the connection.</param>
+    public Task<DataPlaneClient> GetAsync(string endpoint, CancellationToken ct)
+    {
+        lock (_gate)
+        {
+            if (!_clients.TryGetValue(endpoint, out var client) || client.IsFaulted || client.IsCanceled)
+                _clients[endpoint] = client = ConnectAsync(endpoint);
+            return client.WaitAsync(ct);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        List<Task<DataPlaneClient>> clients;
+        lock (_gate)
+        {
+            clients = [.. _clients.Values];
+            _clients.Clear();
+        }
+        foreach (var client in clients)
+            if (client.IsCompletedSuccessfully) await client.Result.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task<DataPlaneClient> ConnectAsync(string endpoint)
+    {
+        var client = await DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout).ConfigureAwait(false);
+        client.Closed += _ =>
+        {
+            lock (_gate)
+                if (_clients.TryGetValue(endpoint, out var current) && current.IsCompletedSuccessfully && current.Result == client)
+                    _clients.Remove(endpoint);
+        };
+        return client;
+    }
+}

@@ -1,0 +1,23 @@
+namespace ElasticTrain.Actors.Plans;
+
+/// <summary>The words that stand in a plan for the values of its enumerations, both ways.</summary>
+internal static class Words
+{
+    internal static readonly (string Word, OptimizerKind Value)[] Optimizers = [("adamw", OptimizerKind.AdamW)];
+
+    internal static readonly (string Word, ScheduleKind Value)[] Schedules =
+        [("constant", ScheduleKind.Constant), ("cosine", ScheduleKind.Cosine), ("linear", ScheduleKind.Linear)];
+
+    internal static readonly (string Word, JournalProvider Value)[] Journals =
+        [("sqlite", JournalProvider.Sqlite), ("postgresql", JournalProvider.PostgreSql)];
+
+    internal static readonly (string Word, DeviceKind Value)[] Devices = [("cpu", DeviceKind.Cpu), ("cuda", DeviceKind.Cuda)];
+
+    internal static readonly (string Word, ComputeKind Value)[] Computes = [("fp32", ComputeKind.Fp32)];
+
+    internal static readonly (string Word, NumericsMode Value)[] Modes =
+        [("strict", NumericsMode.Strict), ("tolerant", NumericsMode.Tolerant)];
+
+    internal static string Of<T>((string Word, T Value)[] words, T value) =>
+        words.First(word => EqualityComparer<T>.Default.Equals(word.Value, value)).Word;
+}

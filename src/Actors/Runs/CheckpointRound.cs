@@ -1,0 +1,35 @@
+using ElasticTrain.Actors.Checkpoints;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>One checkpoint on its way: which blobs are on storage.</summary>
+/// <param name="version">The version.</param>
+/// <param name="optimizerStep">Updates applied.</param>
+/// <param name="shards">Number of shards.</param>
+public sealed class CheckpointRound(Lineage version, long optimizerStep, int shards)
+{
+    private readonly BlobReference?[] _blobs = new BlobReference?[shards];
+    private int _written;
+
+    /// <summary>The version.</summary>
+    public Lineage Version { get; } = version;
+
+    /// <summary>Updates applied.</summary>
+    public long OptimizerStep { get; } = optimizerStep;
+
+    /// <summary>Whether every blob is on storage.</summary>
+    public bool IsComplete => _written == _blobs.Length;
+
+    /// <summary>Notes a blob; true when it was the last one.</summary>
+    public bool Add(BlobWritten blob)
+    {
+        if (_blobs[blob.Shard.Value] is not null) return false;
+        _blobs[blob.Shard.Value] = new BlobReference(blob.Shard, blob.Hash, blob.Bytes);
+        return ++_written == _blobs.Length;
+    }
+
+    /// <summary>The manifest of the complete set.</summary>
+    public CheckpointManifest Manifest(Digest256 planHash) =>
+        new(Version.Step, Version.Digest, planHash, OptimizerStep, _blobs.Select(b => b!).ToList());
+}

@@ -1,0 +1,81 @@
+using ElasticTrain.Actors.Checkpoints;
+using ElasticTrain.Actors.Plans;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Core;
+using ElasticTrain.Data;
+using ElasticTrain.Model;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>The constants of a run: everything that its fold needs besides the journal. The same on every node.</summary>
+public sealed class RunDefinition
+{
+    private readonly RunFolder _folder;
+
+    /// <summary>Derives the constants.</summary>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="plan">The plan.</param>
+    /// <param name="corpus">The tokens.</param>
+    public RunDefinition(RunFolder folder, Plan plan, PreparedCorpus corpus)
+    {
+        _folder = folder;
+        var run = folder.Run;
+        string checkpointDirectory = folder.CheckpointDirectory(plan);
+        Run = run;
+        Plan = plan;
+        Corpus = corpus;
+        PlanHash = plan.Hash(corpus.ContentHash, corpus.TokenizerHash);
+        for (int i = 0; i < plan.Phases.Count; i++)
+            if (plan.Phases[i].Batch != plan.Batch)
+                throw new BadInputException($"{folder.PlanFile}: phases.{i}.batch", "a batch of its own", "the plan's batch: phases of different batches come with a later version");
+        Layout = ParameterLayout.Create(plan.Model.Config);
+        Geometry = new BatchGeometry(
+            plan.Batch.VirtualWorldSize, plan.Batch.GradientAccumulationSteps, plan.Batch.MicroBatchSize, plan.Batch.SequenceLength);
+        Samples = new SampleIndex(corpus.Train, Geometry, plan.Seed);
+        Checkpoints = new CheckpointStore(checkpointDirectory);
+        Optimizer = new OptimizerConstants(
+            (float)plan.Optimizer.Beta1, (float)plan.Optimizer.Beta2, (float)plan.Optimizer.Epsilon, (float)plan.Optimizer.WeightDecay,
+            (float)plan.Model.Config.BiasUpdateSpeed);
+    }
+
+    /// <summary>The run.</summary>
+    public RunId Run { get; }
+
+    /// <summary>The plan.</summary>
+    public Plan Plan { get; }
+
+    /// <summary>The tokens.</summary>
+    public PreparedCorpus Corpus { get; }
+
+    /// <summary>Canonical hash of plan and data.</summary>
+    public Digest256 PlanHash { get; }
+
+    /// <summary>Parameters and shards.</summary>
+    public ParameterLayout Layout { get; }
+
+    /// <summary>Global batch.</summary>
+    public BatchGeometry Geometry { get; }
+
+    /// <summary>Which sample goes where.</summary>
+    public SampleIndex Samples { get; }
+
+    /// <summary>Stored checkpoints.</summary>
+    public CheckpointStore Checkpoints { get; }
+
+    /// <summary>The optimizer's constants.</summary>
+    public OptimizerConstants Optimizer { get; }
+
+    /// <summary>Whether this run has journaled before, as its folder knows.</summary>
+    public bool Journaled => _folder.Journaled;
+
+    /// <summary>Remembers in the folder that the journal has begun.</summary>
+    public void MarkJournaled() => _folder.MarkJournaled();
+
+    /// <summary>D(0) on a numerics class.</summary>
+    public Digest256 InitialLineage(Digest256 numericsClass)
+    {
+        using var builder = new DigestBuilder();
+        var initialState = builder.Add("initialised from the seed").Add((long)Plan.Seed).Add(Layout.Canonical()).Finish();
+        return Decisions.Lineages.Initial(PlanHash, initialState, numericsClass).Digest;
+    }
+}

@@ -1,0 +1,89 @@
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>A fact in a run's journal. The run is a fold over these; tensors are never among them.</summary>
+public interface IRunEvent;
+
+/// <summary>The first event of every journal: what the run is.</summary>
+/// <param name="Run">The run's identity.</param>
+/// <param name="PlanHash">Canonical hash of everything in the plan that can change bits, the content of the data included.</param>
+/// <param name="NumericsClass">Golden-probe hash of the node that made the run; nodes of another class are refused.</param>
+/// <param name="Initial">D(0).</param>
+public sealed record RunCreated(RunId Run, Digest256 PlanHash, Digest256 NumericsClass, Digest256 Initial) : IRunEvent;
+
+/// <summary>A coordinator took office. Replicas promise its term and refuse lower ones.</summary>
+/// <param name="Term">One above the highest in the journal.</param>
+/// <param name="Node">The node's name.</param>
+/// <param name="Pid">Its process id.</param>
+public sealed record CoordinatorStarted(Term Term, string Node, int Pid) : IRunEvent;
+
+/// <summary>One replica of a shard and where it lives.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">Its never-reused number.</param>
+/// <param name="Node">The node's name and incarnation.</param>
+public sealed record ReplicaPlacement(ShardId Shard, ReplicaId Replica, NodeId Node);
+
+/// <summary>The in-sync sets of all shards were made anew from one stored state; the first replica of a shard is its primary.</summary>
+/// <param name="From">The version that the replicas start at: D(0) or a sealed checkpoint.</param>
+/// <param name="Placements">All replicas, in shard order.</param>
+/// <param name="Reason">Why, for people.</param>
+public sealed record ReplicasPlaced(Lineage From, IReadOnlyList<ReplicaPlacement> Placements, string Reason) : IRunEvent;
+
+/// <summary>A step's update is decided and durable.</summary>
+/// <param name="Step">The step.</param>
+/// <param name="LossBits">Bits of the fp32 mean loss over the step's unmasked tokens, nats.</param>
+/// <param name="GradientNorm">Global L2 norm before clipping.</param>
+/// <param name="LearningRate">As applied.</param>
+/// <param name="Tokens">Unmasked tokens of the step.</param>
+/// <param name="Skipped">The gradient was not finite, so the update was skipped.</param>
+/// <param name="OptimizerStep">Updates applied so far: t of the bias corrections.</param>
+/// <param name="Digest">D(step).</param>
+public sealed record StepCommitted(
+    Step Step, uint LossBits, float GradientNorm, float LearningRate, long Tokens, bool Skipped, long OptimizerStep, Digest256 Digest) : IRunEvent;
+
+/// <summary>A checkpoint is complete on storage. One without this event does not exist.</summary>
+/// <param name="Version">The version it holds.</param>
+/// <param name="State">SHA-256 over the blobs in shard order: the state's identity.</param>
+/// <param name="OptimizerStep">Updates applied.</param>
+public sealed record CheckpointSealed(Lineage Version, Digest256 State, long OptimizerStep) : IRunEvent;
+
+/// <summary>A checkpoint could not be written; the one before it stays the newest.</summary>
+/// <param name="Step">The step it was for.</param>
+/// <param name="Reason">What went wrong.</param>
+public sealed record CheckpointFailed(Step Step, string Reason) : IRunEvent;
+
+/// <summary>From a step on, the embedding and the layers up to one are not trained.</summary>
+/// <param name="CommandId">The client's id: the same command twice is one command.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="EffectiveStep">The first step it affects.</param>
+/// <param name="LastLayer">The highest frozen layer.</param>
+/// <param name="DropMoments">Whether the frozen shards' Adam moments are set to zero.</param>
+public sealed record LayersFrozen(string CommandId, string Sender, Step EffectiveStep, int LastLayer, bool DropMoments) : IRunEvent;
+
+/// <summary>From a step on, everything is trained again.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="EffectiveStep">The first step it affects.</param>
+public sealed record LayersThawed(string CommandId, string Sender, Step EffectiveStep) : IRunEvent;
+
+/// <summary>No step from the named one on is granted until the run is resumed.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="EffectiveStep">The first step that waits.</param>
+public sealed record RunPaused(string CommandId, string Sender, Step EffectiveStep) : IRunEvent;
+
+/// <summary>The run goes on.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+public sealed record RunResumed(string CommandId, string Sender) : IRunEvent;
+
+/// <summary>The run reached its last step and sealed its final checkpoint. More steps may follow when a later command line asks for them.</summary>
+/// <param name="Version">The final version.</param>
+/// <param name="State">SHA-256 of the final state.</param>
+public sealed record RunFinished(Lineage Version, Digest256 State) : IRunEvent;
+
+/// <summary>A replay came out differently from the journal, or a component found bits that cannot be: the run stops.</summary>
+/// <param name="Step">The step that differs.</param>
+/// <param name="Reason">What was found and what the journal says.</param>
+public sealed record RunHalted(Step Step, string Reason) : IRunEvent;

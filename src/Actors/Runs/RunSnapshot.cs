@@ -1,0 +1,30 @@
+using System.Collections.Immutable;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>A <see cref="RunState"/> as the snapshot store keeps it, so that a long journal need not be read from its beginning.</summary>
+public sealed record RunSnapshot(
+    RunCreated? Created, CoordinatorStarted? Coordinator, ReplicasPlaced? Placed, int LastReplica, IReadOnlyList<StepCommitted> Committed,
+    IReadOnlyList<CheckpointSealed> Seals, IReadOnlyList<FreezeEntry> Freezes, IReadOnlyDictionary<string, CommandAnswer> Answers,
+    Core.Step? PausedFrom, RunFinished? Finished)
+{
+    /// <summary>The snapshot of a state.</summary>
+    public static RunSnapshot Of(RunState state) => new(
+        state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
+        state.PausedFrom, state.Finished);
+
+    /// <summary>The state that was saved.</summary>
+    public RunState ToState() => RunState.Empty with
+    {
+        Created = Created,
+        Coordinator = Coordinator,
+        Placed = Placed,
+        LastReplica = LastReplica,
+        Committed = [.. Committed],
+        Seals = [.. Seals],
+        Freezes = [.. Freezes],
+        Answers = Answers.ToImmutableDictionary(),
+        PausedFrom = PausedFrom,
+        Finished = Finished,
+    };
+}

@@ -1,0 +1,122 @@
+using Akka.Actor;
+using ElasticTrain.Actors.Checkpoints;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>Sealing: checkpoints beside the step loop, the final one, and the ways in which a run ends.</summary>
+public sealed partial class TrainingRun
+{
+    private const long EventsPerSnapshot = 1000;
+
+    private CheckpointRound? _round;
+    private string _stopReason = "";
+    private long _lastSnapshot;
+
+    /// <summary>Has every replica copy the version just decided; the copies are written while training goes on.</summary>
+    private void StartRound()
+    {
+        if (IsSealed(_version)) return;
+        if (_round is { } busy)
+        {
+            _notes.Add($"the checkpoint of step {_version.Step} is skipped: the one of step {busy.Version.Step} is still being written");
+            return;
+        }
+        _round = new CheckpointRound(_version, _optimizerStep, _node.Layout.Shards.Count);
+        foreach (var replica in _replicas.Values) replica.Tell(new SnapshotReplica(_term, _version));
+    }
+
+    private bool IsSealed(Lineage version) => !_badSeals.Contains(version) && _state.Seals.Any(s => s.Version == version);
+
+    private void OnBlobWritten(BlobWritten message)
+    {
+        if (_round is not { } round || message.Version != round.Version || !round.Add(message)) return;
+        _node.CheckpointWriter.Tell(new WriteManifest(round.Manifest(_node.Definition.PlanHash), Self));
+    }
+
+    private void OnManifestWritten(ManifestWritten message)
+    {
+        if (_round is not { } round || message.Version != round.Version) return;
+        // A seal must not be durable before the commit that it rests on; the journal keeps the order in which events are given to it.
+        Record(new CheckpointSealed(round.Version, message.State, round.OptimizerStep), seal =>
+        {
+            _badSeals.Remove(seal.Version);
+            if (_round == round) _round = null;
+            _node.CheckpointWriter.Tell(new CollectCheckpoints(
+                [.. _state.Seals.Select(s => s.Version).Distinct().OrderBy(v => v.Step).TakeLast(Math.Max(1, _node.Plan.Checkpoint.Keep))]));
+            if (LastSequenceNr - _lastSnapshot >= EventsPerSnapshot)
+            {
+                _lastSnapshot = LastSequenceNr;
+                SaveSnapshot(RunSnapshot.Of(_state));
+            }
+            OpenStep();
+        });
+    }
+
+    private void OnBlobFailed(BlobFailed message)
+    {
+        if (_round is not { } round || message.Version != round.Version) return;
+        _round = null;
+        bool last = _stopping || _version.Step.Value >= _target.Steps;
+        _notes.Add($"the checkpoint of step {round.Version.Step} could not be written: {message.Reason}");
+        Record(new CheckpointFailed(round.Version.Step, message.Reason), _ =>
+        {
+            if (!last) return;
+            string from = _state.Seals.Count == 0 ? "the initial state" : $"the checkpoint of step {_state.Seals[^1].Version.Step}";
+            End(1, $"the last checkpoint could not be written: {message.Reason}. Nothing is lost: run the same command again once this is mended; it replays from {from}");
+        });
+    }
+
+    /// <summary>No further step: seal the state if it is not sealed, then end.</summary>
+    private void SealLast()
+    {
+        if (_pendingCommits > 0 || _round is not null) return;
+        if (!IsSealed(_version))
+        {
+            _detail = $"sealing the checkpoint of step {_version.Step}";
+            StartRound();
+            return;
+        }
+        var seal = _state.Seals.Last(s => s.Version == _version);
+        if (_stopping)
+        {
+            End(130, $"stopped at step {_version.Step} ({_stopReason}); the state is saved");
+            return;
+        }
+        _phase = Phase.Finished;
+        _detail = "finished";
+        Record(new RunFinished(_version, seal.State), _ => End(0, $"finished at step {_version.Step}"));
+    }
+
+    private void OnStop(StopRun message)
+    {
+        if (_stopping || _phase == Phase.Finished)
+        {
+            if (_end is not null) Sender.Tell(_end);
+            return;
+        }
+        _stopping = true;
+        _stopReason = message.Reason;
+        _notes.Add($"stopping: {message.Reason}");
+        if (_phase != Phase.Stepping)
+        {
+            End(130, $"stopped at step {_state.Committed.Count} ({message.Reason})");
+            return;
+        }
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        _progress = null;
+        OpenStep();
+    }
+
+    /// <summary>Another coordinator has a higher term: this process holds a stale view of the cluster and must not go on.</summary>
+    private void StepDown(Term newer)
+    {
+        if (_phase == Phase.Finished) return;
+        string message = $"term {_term} of {_node.Id.Name} was superseded by term {newer}; this node steps down";
+        _notes.Add(message);
+        End(RunEnded.Superseded, message);
+        _node.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, message));
+    }
+}

@@ -1,0 +1,235 @@
+using Akka.Actor;
+using Akka.Event;
+using ElasticTrain.Actors.Decisions;
+using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Core;
+using ElasticTrain.Model;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>Stepping: grant ranks, wait for every shard's seal, decide, apply, journal.</summary>
+public sealed partial class TrainingRun
+{
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(100);
+
+    private sealed record Regrant;
+
+    private readonly HashSet<ShardId> _appliedShards = [];
+    private readonly ThroughputMeter _meter = new();
+    private StepProgress? _progress;
+    private IReadOnlyList<ShardRoute> _routes = [];
+    private ApplyStep? _lastApply;
+    private Lineage _version;
+    private Step _grantedThrough;
+    private long _optimizerStep;
+    private long _lastGrant;
+    private int _pendingCommits;
+    private bool _paused, _waitingForWorkers, _stopping;
+
+    private void StartStepping()
+    {
+        _phase = Phase.Stepping;
+        _meter.Reset();
+        _routes = [.. _state.Placed!.Placements.Select(p => new ShardRoute(p.Shard, p.Replica, _roster.Find(p.Node)!.Hello.DataPlane))];
+    }
+
+    /// <summary>Opens the next step if nothing stands against it.</summary>
+    private void OpenStep()
+    {
+        if (_phase != Phase.Stepping || _progress is not null) return;
+        var step = _version.Step.Next;
+        _paused = !_stopping && step.Value <= _target.Steps && _state.PausedFrom is { } from && step >= from;
+        if (_stopping || step.Value > _target.Steps)
+        {
+            SealLast();
+            return;
+        }
+        if (_paused)
+        {
+            _detail = $"paused before step {step}";
+            return;
+        }
+        // A command being journaled may affect this very step.
+        if (_pendingCommands > 0) return;
+        int workers = _roster.Reachable.Count();
+        _waitingForWorkers = workers < Math.Max(1, _target.MinWorkers);
+        if (_waitingForWorkers)
+        {
+            _detail = $"waiting for workers: {workers} of {_target.MinWorkers}";
+            return;
+        }
+        bool replay = step <= _state.CommittedVersion.Step;
+        _detail = replay ? $"replaying step {step} of {_state.CommittedVersion.Step}" : $"step {step}";
+        int prefix = _state.FrozenPrefixAt(step);
+        _progress = new StepProgress(
+            _version, _node.VirtualRanks, prefix, [.. _node.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))]);
+        if (step > _grantedThrough) _grantedThrough = step;
+        GrantIdle();
+    }
+
+    private void GrantIdle()
+    {
+        if (_phase != Phase.Stepping || _progress is null) return;
+        int devices = _roster.Devices.Count();
+        foreach (var device in _roster.Devices)
+        {
+            if (device.Grant is not null) continue;
+            var wait = device.NotBefore - DateTime.UtcNow;
+            if (wait > TimeSpan.Zero)
+            {
+                Timers.StartSingleTimer("regrant", new Regrant(), wait);
+                continue;
+            }
+            // Guided self-scheduling: an equal share of what is left, so that fast devices come back for more.
+            if (_progress.Grant(_lastGrant + 1, Math.Max(1, _progress.Queued / devices)) is not { } ranks) return;
+            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, _routes);
+            device.Actor.Tell(device.Grant);
+        }
+    }
+
+    private void OnRanksCompleted(RanksCompleted message)
+    {
+        Free(message.GrantId);
+        if (_progress is not null && message.Input == _progress.Input && message.Term == _term) _progress.Complete(message);
+        GrantIdle();
+        TryDecide();
+    }
+
+    private void OnRanksFailed(RanksFailed message)
+    {
+        if (message.Term != _term) return;
+        if (message.Fatal)
+        {
+            Halt(_version.Step.Next, message.Reason);
+            return;
+        }
+        if (Free(message.GrantId) is { } device) device.NotBefore = DateTime.UtcNow + RetryDelay;
+        _progress?.Requeue(message.GrantId);
+        GrantIdle();
+    }
+
+    private void OnSealed(GradientSealed message)
+    {
+        if (_progress is null || message.Input != _progress.Input) return;
+        if (_progress.Seal(message) is { } contradiction)
+        {
+            Halt(_progress.Step, contradiction);
+            return;
+        }
+        TryDecide();
+    }
+
+    /// <summary>Decides the step once it is complete and the one before it is durable.</summary>
+    private void TryDecide()
+    {
+        if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0) return;
+        var step = progress.Step;
+        long denominator = _node.Definition.Samples.UnmaskedTokens(step);
+        long counted = progress.Outcomes.Sum(o => o.LossTokens);
+        if (counted != denominator)
+        {
+            Halt(step, $"the ranks counted {counted} tokens, the sample index says {denominator}");
+            return;
+        }
+        var effective = _state.EffectiveAt(step);
+        var decision = StepDecider.Decide(
+            _node.Plan, progress.Input, [.. effective.Select(e => e.Content)],
+            [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
+            [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep + 1, SumCounts(progress));
+        var committed = new StepCommitted(
+            step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
+            decision.Skipped ? _optimizerStep : _optimizerStep + 1, decision.Lineage);
+        if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))
+        {
+            Halt(step, $"replaying step {step} gave digest {committed.Digest} and loss bits {committed.LossBits:x8}; the journal says {known.Digest} and {known.LossBits:x8}");
+            return;
+        }
+        _lastApply = new ApplyStep(
+            _term, progress.Input, new Lineage(step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1,
+            decision.BiasCorrection2, progress.FrozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);
+        _appliedShards.Clear();
+        foreach (var replica in _replicas.Values) replica.Tell(_lastApply);
+        _version = _lastApply.Output;
+        _optimizerStep = committed.OptimizerStep;
+        _progress = null;
+        if (_state.CommitOf(step) is null) Commit(committed);
+        _meter.Add(committed.Tokens);
+        long every = _node.Plan.Checkpoint.Every;
+        if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();
+        OpenStep();
+    }
+
+    private void Commit(StepCommitted committed)
+    {
+        _pendingCommits++;
+        Record(committed, _ =>
+        {
+            _pendingCommits--;
+            TryDecide();
+            if (_progress is null) OpenStep();
+        });
+    }
+
+    private void OnApplied(StepApplied message)
+    {
+        if (_lastApply is { } apply && message.Applied == apply.Output) _appliedShards.Add(message.Shard);
+    }
+
+    private void OnRefusal(ReplicaRefusal message)
+    {
+        _log.Warning("{0}~{1} refused: {2}", message.Shard, message.Replica, message.Reason);
+        if (message.Promised.Value > _term.Value) StepDown(message.Promised);
+    }
+
+    /// <summary>Messages may be lost while nodes come and go; everything outstanding is said again, and all of it can be heard twice.</summary>
+    private void NudgeStep()
+    {
+        foreach (var device in _roster.Devices)
+            if (device.Grant is { } grant) device.Actor.Tell(grant);
+        ResendApply();
+        if (_progress is { AllRanksDone: true, IsComplete: false } progress)
+            foreach (var shard in progress.Unsealed) _replicas[shard].Tell(new ReportSeal(_term, progress.Input));
+        if (_progress is null) OpenStep();
+        GrantIdle();
+    }
+
+    private void ResendApply()
+    {
+        if (_lastApply is null) return;
+        foreach (var (shard, replica) in _replicas)
+            if (!_appliedShards.Contains(shard)) replica.Tell(_lastApply);
+    }
+
+    private void Withdraw(Worker worker)
+    {
+        foreach (var device in worker.Devices)
+        {
+            if (device.Grant is { } grant) _progress?.Requeue(grant.GrantId);
+            device.Grant = null;
+        }
+    }
+
+    private DeviceSlot? Free(long grantId)
+    {
+        var device = _roster.Workers.SelectMany(w => w.Devices).FirstOrDefault(d => d.Grant?.GrantId == grantId);
+        if (device is not null) device.Grant = null;
+        return device;
+    }
+
+    private void AbandonStep()
+    {
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        _progress = null;
+        _lastApply = null;
+        _round = null;
+    }
+
+    private static long[] SumCounts(StepProgress progress)
+    {
+        var sum = new long[progress.Outcomes[0].TokensPerExpert.Count];
+        foreach (var outcome in progress.Outcomes)
+            for (int i = 0; i < sum.Length; i++) sum[i] += outcome.TokensPerExpert[i];
+        return sum;
+    }
+}

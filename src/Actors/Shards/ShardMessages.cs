@@ -1,0 +1,102 @@
+using Akka.Actor;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Shards;
+
+/// <summary>Carries a message to a replica's entity through Cluster Sharding.</summary>
+/// <param name="EntityId"><see cref="ReplicaEntityId"/> as text.</param>
+/// <param name="Message">The message.</param>
+public sealed record ShardEnvelope(string EntityId, object Message);
+
+/// <summary>Where a replica's state comes from.</summary>
+/// <param name="Version">The version it holds after loading.</param>
+/// <param name="Blob">The checkpoint's blob; null for the initial state, which is computed from the seed.</param>
+/// <param name="BlobBytes">Size of the blob's file.</param>
+public sealed record ReplicaSource(Lineage Version, Digest256? Blob, long BlobBytes);
+
+/// <summary>Bring a replica to life from a stored state. Only the coordinator sends this; a replica that was never started refuses to serve.</summary>
+/// <param name="Term">The sender's term.</param>
+/// <param name="Run">The run.</param>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">The replica's number.</param>
+/// <param name="Source">Its state.</param>
+/// <param name="ReplyTo">Where to send <see cref="ReplicaReady"/>.</param>
+public sealed record StartReplica(Term Term, RunId Run, ShardId Shard, ReplicaId Replica, ReplicaSource Source, IActorRef ReplyTo);
+
+/// <summary>A replica serves.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">Its number.</param>
+/// <param name="Applied">The version it has.</param>
+/// <param name="Actor">The entity.</param>
+public sealed record ReplicaReady(ShardId Shard, ReplicaId Replica, Lineage Applied, IActorRef Actor);
+
+/// <summary>A replica could not load its state.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">Its number.</param>
+/// <param name="Reason">What is wrong with the stored state.</param>
+public sealed record ReplicaFailed(ShardId Shard, ReplicaId Replica, string Reason);
+
+/// <summary>Obey this term and refuse lower ones; report how far you are.</summary>
+/// <param name="Term">The new coordinator's term.</param>
+public sealed record PromiseTerm(Term Term);
+
+/// <summary>How far a replica is.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">Its number.</param>
+/// <param name="Term">The term it promised.</param>
+/// <param name="Applied">The version it has.</param>
+/// <param name="Decision">What it applied last, so that a successor can finish a half-applied step; null right after loading.</param>
+public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, Lineage Applied, ApplyStep? Decision);
+
+/// <summary>The sum over all ranks of a shard's gradient is complete.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">The reporting replica.</param>
+/// <param name="Input">The version the gradient was computed on.</param>
+/// <param name="SumOfSquares">Of the sealed gradient, in double over fixed blocks.</param>
+/// <param name="Finite">Whether every value is finite.</param>
+/// <param name="GradientDigest">XxHash128 of the gradient's bytes.</param>
+public sealed record GradientSealed(ShardId Shard, ReplicaId Replica, Lineage Input, double SumOfSquares, bool Finite, UInt128 GradientDigest);
+
+/// <summary>Ask a replica to send its <see cref="GradientSealed"/> again if it has one for this input version.</summary>
+/// <param name="Term">The sender's term.</param>
+/// <param name="Input">The version.</param>
+public sealed record ReportSeal(Term Term, Lineage Input);
+
+/// <summary>Apply a decided step. The same decision goes to every replica as bits; none computes it again.</summary>
+/// <param name="Term">The sender's term.</param>
+/// <param name="Input">The version to apply to.</param>
+/// <param name="Output">The version that results.</param>
+/// <param name="Decision">The journal's event for the step.</param>
+/// <param name="ClipScale">Factor on the gradient.</param>
+/// <param name="BiasCorrection1">1 - beta1^t.</param>
+/// <param name="BiasCorrection2">1 - beta2^t.</param>
+/// <param name="FrozenPrefix">Number of frozen blocks counted from the embedding; 0 for none.</param>
+/// <param name="DropMoments">Frozen shards set their moments to zero at this step.</param>
+/// <param name="TokensPerExpert">Tokens routed to each expert in the step, row-major [MoE layer, expert].</param>
+public sealed record ApplyStep(
+    Term Term, Lineage Input, Lineage Output, Runs.StepCommitted Decision, float ClipScale, float BiasCorrection1, float BiasCorrection2,
+    int FrozenPrefix, bool DropMoments, IReadOnlyList<long> TokensPerExpert);
+
+/// <summary>A replica has applied a step.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">Its number.</param>
+/// <param name="Applied">The version it has now.</param>
+/// <param name="StateChecksum">Checksum of its state, taken in the optimizer's own pass.</param>
+public sealed record StepApplied(ShardId Shard, ReplicaId Replica, Lineage Applied, ulong StateChecksum);
+
+/// <summary>A message of a lower term, or of another history, was refused.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">Its number.</param>
+/// <param name="Promised">The term that the replica obeys.</param>
+/// <param name="Applied">The version it has.</param>
+/// <param name="Reason">For people.</param>
+public sealed record ReplicaRefusal(ShardId Shard, ReplicaId Replica, Term Promised, Lineage Applied, string Reason);
+
+/// <summary>Copy your state at this version and have it written to storage.</summary>
+/// <param name="Term">The sender's term.</param>
+/// <param name="Version">The version.</param>
+public sealed record SnapshotReplica(Term Term, Lineage Version);
+
+/// <summary>End a replica that is no longer in a shard's in-sync set.</summary>
+/// <param name="Term">The sender's term.</param>
+public sealed record StopReplica(Term Term);

@@ -1,0 +1,107 @@
+using ElasticTrain.Actors.Decisions;
+using ElasticTrain.Collectives;
+using ElasticTrain.Core;
+using ElasticTrain.Model;
+
+namespace ElasticTrain.Actors.Shards;
+
+/// <summary>
+/// The tensors of one shard and the rule that moves them: parameters, router bias, Adam's moments. No threads, no messages; the same class
+/// serves a live replica, the single-process fold that <c>verify</c> runs, and the benchmarks.
+/// </summary>
+public sealed class ShardState : IDisposable
+{
+    private readonly ParameterLayout _layout;
+    private readonly OptimizerConstants _optimizer;
+    private readonly IReadOnlyList<ParameterInfo> _parameters;
+
+    /// <summary>Allocates zeros.</summary>
+    public ShardState(ParameterLayout layout, ShardId shard, OptimizerConstants optimizer)
+    {
+        _layout = layout;
+        _optimizer = optimizer;
+        Info = layout.Shards[shard.Value];
+        _parameters = layout.ParametersOf(shard);
+        Parameters = new NativeBuffer(Info.Length);
+        Moment1 = new NativeBuffer(Info.Length);
+        Moment2 = new NativeBuffer(Info.Length);
+    }
+
+    /// <summary>The shard.</summary>
+    public ShardInfo Info { get; }
+
+    /// <summary>fp32 master weights and router bias, [Info.Length].</summary>
+    public NativeBuffer Parameters { get; }
+
+    /// <summary>Adam's first moment, [Info.Length].</summary>
+    public NativeBuffer Moment1 { get; }
+
+    /// <summary>Adam's second moment, [Info.Length].</summary>
+    public NativeBuffer Moment2 { get; }
+
+    /// <summary>Sets the state before step 1.</summary>
+    public void Initialize(ulong seed)
+    {
+        _layout.Initialize(Info.Id, seed, Parameters.Span);
+        Moment1.Clear();
+        Moment2.Clear();
+    }
+
+    /// <summary>Applies a decided step.</summary>
+    /// <param name="step">The decision.</param>
+    /// <param name="gradient">The sealed gradient, [Info.Length]; not read when the shard is frozen or the step is skipped.</param>
+    /// <returns>Checksum of the new state; 0 where nothing was computed.</returns>
+    public ulong Apply(ApplyStep step, ReadOnlySpan<float> gradient)
+    {
+        if (ParameterLayout.IsFrozen(Info, step.FrozenPrefix))
+        {
+            if (step.DropMoments)
+            {
+                Moment1.Clear();
+                Moment2.Clear();
+            }
+            return 0;
+        }
+        if (step.Decision.Skipped) return 0;
+        var coefficients = new AdamCoefficients(
+            step.Decision.LearningRate, _optimizer.Beta1, _optimizer.Beta2, _optimizer.Epsilon, _optimizer.WeightDecay,
+            step.BiasCorrection1, step.BiasCorrection2, step.ClipScale);
+        ulong checksum = 0;
+        for (int i = 0; i < _parameters.Count;)
+        {
+            var first = _parameters[i];
+            int end = i + 1;
+            while (end < _parameters.Count && _parameters[end].Kind == first.Kind) end++;
+            int offset = (int)(first.Offset - Info.Offset);
+            int length = (int)(_parameters[end - 1].Offset + _parameters[end - 1].Length - first.Offset);
+            if (first.Kind == ParameterKind.RouterBias)
+                MoveBiases(i, end, step.TokensPerExpert);
+            else
+                checksum = unchecked(checksum * 0x9E3779B97F4A7C15UL + Adam.Step(
+                    Parameters.Slice(offset, length), Moment1.Slice(offset, length), Moment2.Slice(offset, length),
+                    gradient.Slice(offset, length), coefficients, first.Kind == ParameterKind.Weight));
+            i = end;
+        }
+        return checksum;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Parameters.Dispose();
+        Moment1.Dispose();
+        Moment2.Dispose();
+    }
+
+    private void MoveBiases(int begin, int end, IReadOnlyList<long> tokensPerExpert)
+    {
+        for (int i = begin; i < end; i++)
+        {
+            var bias = _parameters[i];
+            int experts = (int)bias.Length, row = _layout.MoeLayerIndex(bias.Layer) * experts;
+            Span<long> counts = new long[experts];
+            for (int e = 0; e < experts; e++) counts[e] = tokensPerExpert[row + e];
+            RouterBias.Move(Parameters.Slice(bias.Offset - Info.Offset, experts), counts, _optimizer.BiasUpdateSpeed);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace ElasticTrain.Core.Safetensors;
+
+/// <summary>One tensor of a safetensors file.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="DataType">The format's name of its element type, for example F32 or I64.</param>
+/// <param name="Shape">Its dimensions.</param>
+/// <param name="Offset">Position of its first byte in the file.</param>
+/// <param name="Bytes">Its size in bytes.</param>
+public sealed record SafetensorsEntry(string Name, string DataType, long[] Shape, long Offset, long Bytes)
+{
+    /// <summary>Number of values.</summary>
+    public long Length => Shape.Aggregate(1L, (product, size) => product * size);
+}
+
+/// <summary>Reads safetensors files. The header is checked against the file before anything is read or allocated for it.</summary>
+public sealed class SafetensorsReader : IDisposable
+{
+    private const long MaximumHeader = 100_000_000; // the limit of the reference implementation
+    private static readonly Dictionary<string, int> ElementSizes = new(StringComparer.Ordinal)
+    {
+        ["BOOL"] = 1, ["U8"] = 1, ["I8"] = 1, ["F8_E4M3"] = 1, ["F8_E5M2"] = 1, ["I16"] = 2, ["U16"] = 2, ["F16"] = 2, ["BF16"] = 2,
+        ["I32"] = 4, ["U32"] = 4, ["F32"] = 4, ["I64"] = 8, ["U64"] = 8, ["F64"] = 8,
+    };
+
+    private readonly string _path;
+    private readonly FileStream _stream;
+    private readonly Dictionary<string, SafetensorsEntry> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
+
+    private SafetensorsReader(string path, FileStream stream) => (_path, _stream) = (path, stream);
+
+    /// <summary>The tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafetensorsEntry> Entries => _entries;
+
+    /// <summary>The free text of the header.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _metadata;
+
+    /// <summary>Opens a file and checks its header.</summary>
+    /// <exception cref="BadInputException">The file cannot be opened.</exception>
+    /// <exception cref="CorruptionException">It is truncated, or its header is no JSON, lies about offsets or leaves gaps.</exception>
+    public static SafetensorsReader Open(string path)
+    {
+        FileStream stream;
+        try
+        {
+            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException(path, error is FileNotFoundException or DirectoryNotFoundException ? "no such file" : error.Message, "a safetensors file", error);
+        }
+        var reader = new SafetensorsReader(path, stream);
+        try
+        {
+            reader.ReadHeader();
+            return reader;
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads an fp32 tensor.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="destination">As long as the tensor.</param>
+    /// <exception cref="BadInputException">No such tensor, another element type, or another length.</exception>
+    /// <exception cref="CorruptionException">The file became shorter since it was opened.</exception>
+    public void Read(string name, Span<float> destination) => ReadBytes(name, "F32", MemoryMarshal.AsBytes(destination));
+
+    /// <summary>Reads a tensor of 64-bit integers.</summary>
+    /// <inheritdoc cref="Read(string, Span{float})"/>
+    public void Read(string name, Span<long> destination) => ReadBytes(name, "I64", MemoryMarshal.AsBytes(destination));
+
+    /// <inheritdoc/>
+    public void Dispose() => _stream.Dispose();
+
+    private void ReadBytes(string name, string dataType, Span<byte> destination)
+    {
+        if (!_entries.TryGetValue(name, out SafetensorsEntry? entry)) throw new BadInputException(_path, $"no tensor {name}", "one");
+        if (entry.DataType != dataType) throw new BadInputException($"{_path}: {name}", entry.DataType, dataType);
+        if (entry.Bytes != destination.Length)
+            throw new BadInputException($"{_path}: {name}", $"shape [{string.Join(", ", entry.Shape)}], {entry.Bytes} bytes", $"{destination.Length} bytes");
+        _stream.Position = entry.Offset;
+        int read = _stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
+        if (read < destination.Length) throw new CorruptionException($"{_path}: {name}", $"{read} bytes before the end of the file", $"{destination.Length}");
+    }
+
+    private void ReadHeader()
+    {
+        long fileLength = _stream.Length;
+        Span<byte> prefix = stackalloc byte[8];
+        if (_stream.ReadAtLeast(prefix, 8, throwOnEndOfStream: false) < 8) throw new CorruptionException(_path, $"{fileLength} bytes", "at least 8");
+        long headerLength = BinaryPrimitives.ReadInt64LittleEndian(prefix);
+        if (headerLength < 2 || headerLength > MaximumHeader || headerLength > fileLength - 8)
+            throw new CorruptionException(_path, $"a header of {headerLength} bytes in a file of {fileLength}", "a header that fits into the file");
+        byte[] json = new byte[headerLength];
+        _stream.ReadExactly(json);
+        long dataStart = 8 + headerLength;
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new CorruptionException(_path, $"a header of kind {document.RootElement.ValueKind}", "a JSON object");
+            foreach (JsonProperty property in document.RootElement.EnumerateObject())
+            {
+                if (property.Name == "__metadata__") ReadMetadata(property.Value);
+                else if (!_entries.TryAdd(property.Name, Entry(property.Name, property.Value, dataStart, fileLength - dataStart)))
+                    throw new CorruptionException(_path, $"tensor {property.Name} twice", "each tensor once");
+            }
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
+        {
+            throw new CorruptionException(_path, $"a header that cannot be read ({error.Message})", "JSON with dtype, shape and data_offsets for each tensor");
+        }
+        CheckCoverage(dataStart, fileLength);
+    }
+
+    private void ReadMetadata(JsonElement element)
+    {
+        foreach (JsonProperty property in element.EnumerateObject()) _metadata[property.Name] = property.Value.GetString() ?? "";
+    }
+
+    private SafetensorsEntry Entry(string name, JsonElement element, long dataStart, long dataLength)
+    {
+        string dataType = element.GetProperty("dtype").GetString() ?? "null";
+        long[] shape = [.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())];
+        long[] offsets = [.. element.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt64())];
+        string where = $"{_path}: {name}";
+        if (!ElementSizes.TryGetValue(dataType, out int size)) throw new CorruptionException(where, $"dtype {dataType}", $"one of {string.Join(", ", ElementSizes.Keys)}");
+        if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] < offsets[0] || offsets[1] > dataLength)
+            throw new CorruptionException(where, $"data_offsets [{string.Join(", ", offsets)}]", $"two ascending offsets within {dataLength} bytes");
+        Int128 bytes = size; // shapes may multiply beyond 64 bits
+        foreach (long dimension in shape)
+        {
+            if (dimension < 0 || bytes > long.MaxValue) throw new CorruptionException(where, $"shape [{string.Join(", ", shape)}]", "dimensions that fit into the file");
+            bytes *= dimension;
+        }
+        if (bytes != offsets[1] - offsets[0])
+            throw new CorruptionException(where, $"shape [{string.Join(", ", shape)}] of {dataType} in {offsets[1] - offsets[0]} bytes", $"{bytes} bytes");
+        return new SafetensorsEntry(name, dataType, shape, dataStart + offsets[0], offsets[1] - offsets[0]);
+    }
+
+    /// <summary>The tensors must cover the data without overlap and without gaps, as the format demands.</summary>
+    private void CheckCoverage(long dataStart, long fileLength)
+    {
+        long position = dataStart;
+        foreach (SafetensorsEntry entry in _entries.Values.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Bytes))
+        {
+            if (entry.Offset != position) throw new CorruptionException($"{_path}: {entry.Name}", $"data from byte {entry.Offset}", $"from byte {position}");
+            position += entry.Bytes;
+        }
+        if (position != fileLength) throw new CorruptionException(_path, $"{fileLength} bytes", $"{position}, where the last tensor ends");
+    }
+}

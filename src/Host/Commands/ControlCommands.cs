@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.Globalization;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Core;
+using ElasticTrain.Host.Control;
+
+namespace ElasticTrain.Host.Commands;
+
+/// <summary><c>freeze</c>, <c>thaw</c>, <c>pause</c>, <c>resume</c>: messages to a running run.</summary>
+public static class ControlCommands
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary><c>freeze</c>.</summary>
+    public static Command Freeze()
+    {
+        var layers = new Option<string>("--layers") { Description = "the prefix to freeze, from 0: 0-1 freezes the embedding and layers 0 and 1", HelpName = "0-K", Required = true };
+        var moments = new Option<string>("--moments") { Description = "keep or drop the frozen layers' Adam moments", DefaultValueFactory = _ => "keep", HelpName = "keep|drop" };
+        var at = At();
+        return Make("freeze", "Stop training the lower layers of a running run; the steps that follow are faster.", [layers, moments, at], parsed =>
+        {
+            string kept = parsed.GetRequiredValue(moments);
+            if (kept is not ("keep" or "drop")) throw new BadInputException("--moments", $"'{kept}'", "keep or drop");
+            return With(parsed.GetValue(at), ("layers", Prefix(parsed.GetRequiredValue(layers))), ("moments", kept));
+        });
+    }
+
+    /// <summary><c>thaw</c>.</summary>
+    public static Command Thaw()
+    {
+        var at = At();
+        return Make("thaw", "Train all layers again.", [at], parsed => With(parsed.GetValue(at)));
+    }
+
+    /// <summary><c>pause</c>.</summary>
+    public static Command Pause() => Make("pause", "Grant no further step until resume.", [], _ => With(null));
+
+    /// <summary><c>resume</c>.</summary>
+    public static Command Resume() => Make("resume", "Go on after pause.", [], _ => With(null));
+
+    private static Option<long?> At() => new("--at") { Description = "the first step affected; it must not have been granted yet", HelpName = "STEP" };
+
+    private static Command Make(string name, string description, IReadOnlyList<Option> options, Func<ParseResult, Dictionary<string, string>> arguments)
+    {
+        var runDirectory = CommonOptions.RunDirectory();
+        var command = new Command(name, description) { runDirectory };
+        foreach (var option in options) command.Add(option);
+        command.SetAction(async (parsed, ct) =>
+        {
+            string directory = RunFolder.Open(parsed.GetRequiredValue(runDirectory)).Directory;
+            var reply = await ControlClient.SendAsync(directory, ControlRequest.New(name, arguments(parsed)), Patience, ct).ConfigureAwait(false);
+            if (reply is null) throw new BadInputException($"--run-dir {directory}", "no live node", $"a running run to {name}");
+            if (!reply.Ok)
+            {
+                System.Console.Error.WriteLine(reply.Error);
+                return reply.Retry ? 1 : 2;
+            }
+            System.Console.WriteLine(reply.Result is { } result && result.TryGetProperty("message", out var message) ? message.GetString() : "done");
+            return 0;
+        });
+        return command;
+    }
+
+    private static Dictionary<string, string> With(long? at, params (string Name, string Value)[] arguments)
+    {
+        var all = arguments.ToDictionary(a => a.Name, a => a.Value);
+        if (at is { } step) all.Add("at", step.ToString(CultureInfo.InvariantCulture));
+        return all;
+    }
+
+    /// <summary>Reads 0-K (or 0 alone) and gives K.</summary>
+    private static string Prefix(string text)
+    {
+        string last = text == "0" ? "0" : text.StartsWith("0-", StringComparison.Ordinal) ? text[2..] : "";
+        return int.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out int layer)
+            ? layer.ToString(CultureInfo.InvariantCulture)
+            : throw new BadInputException("--layers", $"'{text}'", "0-K: a prefix that starts at layer 0");
+    }
+}

@@ -1,0 +1,41 @@
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Host.Progress;
+
+namespace ElasticTrain.Host.Commands;
+
+/// <summary>Shows a run's progress from one status after another, wherever they come from.</summary>
+/// <param name="view">The view.</param>
+/// <param name="interval">Time between questions.</param>
+public sealed class ProgressFollower(ProgressView view, TimeSpan interval)
+{
+    private long _lastNote;
+    private string _lastWait = "";
+
+    /// <summary>Asks and shows until it is told to end.</summary>
+    /// <param name="ask">Gives the status, or null when nobody answers.</param>
+    /// <param name="ct">Ends it after one last question.</param>
+    public async Task FollowAsync(Func<Task<RunStatus?>> ask, CancellationToken ct)
+    {
+        while (true)
+        {
+            bool last = ct.IsCancellationRequested;
+            if (await ask().ConfigureAwait(false) is { } status) Show(status);
+            if (last) break;
+            await Task.Delay(interval, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        view.Complete();
+    }
+
+    private void Show(RunStatus status)
+    {
+        foreach (var note in status.Notes.Where(n => n.Number > _lastNote))
+        {
+            view.Note(note.Text);
+            _lastNote = note.Number;
+        }
+        if (status.State == "waiting" && status.Detail != _lastWait) view.Note(status.Detail);
+        _lastWait = status.State == "waiting" ? status.Detail : "";
+        view.Show(new ProgressSample(
+            status.Step, status.Steps, status.Loss, status.TokensPerSecond, status.LearningRate, status.GradientNorm, status.Workers.Count, status.State));
+    }
+}

@@ -1,0 +1,50 @@
+using System.Globalization;
+using ElasticTrain.Actors.Hosting;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Core;
+using ElasticTrain.Host.Control;
+
+namespace ElasticTrain.Host.Nodes;
+
+/// <summary>What a node does with commands from the control channel: passes them on to whoever coordinates.</summary>
+/// <param name="node">The node.</param>
+public sealed class ControlHandler(RunNode node)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>Answers a request.</summary>
+    public async Task<ControlReply> HandleAsync(ControlRequest request)
+    {
+        string sender = request.Arguments.GetValueOrDefault("sender", "command line");
+        return request.Command switch
+        {
+            "status" => await node.StatusAsync(Patience).ConfigureAwait(false) is { } status
+                ? ControlReply.Success(status)
+                : ControlReply.NotNow(node.JournalProblem ?? "no coordinator answers"),
+            "stop" => Stop(sender),
+            "pause" => await SendAsync(new PauseRun(request.ClientId, sender)).ConfigureAwait(false),
+            "resume" => await SendAsync(new ResumeRun(request.ClientId, sender)).ConfigureAwait(false),
+            "thaw" => await SendAsync(new ThawLayers(request.ClientId, sender, At(request))).ConfigureAwait(false),
+            "freeze" => await SendAsync(new FreezeLayers(
+                request.ClientId, sender, int.Parse(request.Arguments["layers"], CultureInfo.InvariantCulture), At(request),
+                request.Arguments.GetValueOrDefault("moments") == "drop")).ConfigureAwait(false),
+            _ => ControlReply.Failure($"found the command '{request.Command}', expected status, stop, pause, resume, freeze or thaw"),
+        };
+    }
+
+    private ControlReply Stop(string sender)
+    {
+        node.RequestStop($"asked to by {sender}");
+        return ControlReply.Success();
+    }
+
+    private async Task<ControlReply> SendAsync(IRunCommand command)
+    {
+        var answer = await node.SendAsync(command, Patience).ConfigureAwait(false);
+        if (answer is null) return ControlReply.NotNow(node.JournalProblem ?? "no coordinator answers");
+        return answer.Accepted ? ControlReply.Success(answer) : ControlReply.Failure(answer.Message);
+    }
+
+    private static Step? At(ControlRequest request) =>
+        request.Arguments.TryGetValue("at", out string? at) ? new Step(long.Parse(at, CultureInfo.InvariantCulture)) : null;
+}

@@ -1,0 +1,171 @@
+using ElasticTrain.Core;
+using ElasticTrain.Model.Network;
+using ElasticTrain.Model.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace ElasticTrain.Model;
+
+/// <summary>What a rank reports beside its gradient.</summary>
+/// <param name="LossSum">Summed cross entropy of the unmasked tokens in nats.</param>
+/// <param name="LossTokens">Number of unmasked tokens.</param>
+/// <param name="TokensPerExpert">How many tokens chose each expert, row-major [MoE layer, expert].</param>
+public sealed record RankResult(double LossSum, long LossTokens, long[] TokensPerExpert);
+
+/// <summary>
+/// The network over one flat parameter buffer. Results are pure functions of the arguments and the buffer's content; an instance serves one
+/// thread at a time, several instances may run side by side.
+/// </summary>
+public sealed class ModelReplica : IDisposable
+{
+    private readonly ParameterLayout _layout;
+    private readonly NativeBuffer _parameterBuffer;
+    private readonly DeepSeekNetwork _network;
+    private RotaryTable? _rotary;
+
+    /// <summary>Makes a network over parameters that somebody else owns and may rewrite between calls.</summary>
+    /// <param name="layout">The layout.</param>
+    /// <param name="parameters">Flat parameters, as long as the layout says; must outlive the replica.</param>
+    public ModelReplica(ParameterLayout layout, NativeBuffer parameters)
+    {
+        RequireLength(layout, parameters, nameof(parameters));
+        TorchRuntime.BindThread();
+        _layout = layout;
+        _parameterBuffer = parameters;
+        _network = new DeepSeekNetwork(layout);
+    }
+
+    /// <summary>
+    /// Computes a rank: forward and backward over its micro-batches, one after another. The gradient becomes the sum over the micro-batches, in
+    /// order, of d(sum of token losses / denominator) / d(parameter).
+    /// </summary>
+    /// <param name="microBatches">The rank's samples.</param>
+    /// <param name="denominator">Unmasked tokens of the whole step.</param>
+    /// <param name="frozenPrefix">0 freezes nothing; K + 1 freezes the embedding and layers 0 to K, whose part of the gradient is not touched.</param>
+    /// <param name="gradient">Flat, as long as the layout says; its old content is of no meaning. A router bias gets 0.</param>
+    /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
+    public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient)
+    {
+        RequireLength(_layout, gradient, nameof(gradient));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(denominator);
+        ArgumentOutOfRangeException.ThrowIfNegative(frozenPrefix);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(frozenPrefix, _layout.Config.NumHiddenLayers);
+        TorchRuntime.BindThread();
+        foreach (ShardInfo shard in _layout.Shards)
+        {
+            if (!ParameterLayout.IsFrozen(shard, frozenPrefix)) gradient.Slice(shard.Offset, shard.Length).Clear();
+        }
+        double loss = 0;
+        long counted = 0;
+        long[] tokensPerExpert = new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts];
+        using IDisposable noGraph = no_grad();
+        foreach (MicroBatch batch in microBatches)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            (int[] tokens, int[] targets) = Split(batch);
+            var (sum, count) = _network.LossAndGradient(NewPass(batch.Rows, batch.SequenceLength, gradient), tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
+            loss += sum;
+            counted += count;
+        }
+        GC.KeepAlive(gradient); // the blocks work with addresses alone
+        GC.KeepAlive(_parameterBuffer);
+        return new RankResult(loss, counted, tokensPerExpert);
+    }
+
+    /// <summary>The summed cross entropy of a micro-batch's unmasked tokens in nats.</summary>
+    /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
+    public double SumLoss(MicroBatch batch)
+    {
+        TorchRuntime.BindThread();
+        using IDisposable noGraph = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        (int[] tokens, int[] targets) = Split(batch);
+        double loss = _network.Loss(NewPass(batch.Rows, batch.SequenceLength, null), tokens, targets, batch.LossMask).LossSum;
+        GC.KeepAlive(_parameterBuffer);
+        return loss;
+    }
+
+    /// <summary>Continues a prompt, one full forward pass per token.</summary>
+    /// <param name="prompt">At least one token id.</param>
+    /// <param name="count">How many tokens to add; fewer come back when the model's longest sequence is reached.</param>
+    /// <param name="temperature">0 takes the likeliest token; above, draws from softmax(logits / temperature).</param>
+    /// <param name="seed">Names the draws.</param>
+    /// <returns>The added tokens.</returns>
+    /// <exception cref="BadInputException">An empty prompt, a token id outside the vocabulary, or a prompt longer than the model allows.</exception>
+    public int[] Generate(int[] prompt, int count, double temperature, ulong seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(temperature);
+        if (prompt.Length == 0) throw new BadInputException("prompt", "no tokens", "at least one");
+        TorchRuntime.BindThread();
+        ulong key = CounterRandom.Key(seed, "generate");
+        List<int> tokens = [.. prompt];
+        using IDisposable noGraph = no_grad();
+        for (int i = 0; i < count && tokens.Count < _layout.Config.MaxPositionEmbeddings; i++)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            int[] context = [.. tokens];
+            Require(1, context.Length, context);
+            Tensor logits = _network.Logits(NewPass(1, context.Length, null), context, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts]);
+            Tensor last = logits.narrow(0, context.Length - 1, 1);
+            tokens.Add(TokenSampler.Draw(last.Values(), temperature, CounterRandom.Bits(key, (ulong)i)));
+        }
+        GC.KeepAlive(_parameterBuffer);
+        return [.. tokens[prompt.Length..]];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _rotary?.Dispose();
+
+    /// <summary>The logits [B T, vocabulary] as the parity vectors have them, and what is inside on the way.</summary>
+    internal float[] Observe(int rows, int length, int[] tokens, DeepSeekNetwork.Observer observer)
+    {
+        TorchRuntime.BindThread();
+        Require(rows, length, tokens);
+        using IDisposable noGraph = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        return _network.Logits(NewPass(rows, length, null), tokens, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts], observer).Values().ToArray();
+    }
+
+    private static void RequireLength(ParameterLayout layout, NativeBuffer buffer, string name)
+    {
+        if (buffer.Length != layout.TotalLength) throw new ArgumentException($"The layout has {layout.TotalLength} values, the buffer {buffer.Length}.", name);
+    }
+
+    private void Require(int rows, int length, ReadOnlySpan<int> tokens)
+    {
+        if (rows < 1 || length < 1) throw new BadInputException("micro-batch", $"{rows} rows of {length} positions", "at least one of each");
+        if (length > _layout.Config.MaxPositionEmbeddings)
+            throw new BadInputException("micro-batch", $"a sequence of {length} positions", $"at most max_position_embeddings = {_layout.Config.MaxPositionEmbeddings}");
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)_layout.Config.VocabSize) throw new BadInputException("micro-batch", $"token id {token}", $"0 to {_layout.Config.VocabSize - 1}");
+        }
+    }
+
+    /// <summary>Inputs and targets, [B, T] each, out of [B, T + 1].</summary>
+    private (int[] Tokens, int[] Targets) Split(MicroBatch batch)
+    {
+        int length = batch.SequenceLength;
+        Require(batch.Rows, length, batch.Tokens);
+        if (batch.Tokens.Length != batch.Rows * (length + 1) || (batch.LossMask is { } mask && mask.Length != batch.Rows * length))
+            throw new BadInputException("micro-batch", $"{batch.Tokens.Length} tokens and {batch.LossMask?.Length.ToString() ?? "no"} mask values",
+                $"{batch.Rows} x {length + 1} and {batch.Rows} x {length}");
+        int[] tokens = new int[batch.Rows * length], targets = new int[batch.Rows * length];
+        for (int row = 0; row < batch.Rows; row++)
+        {
+            batch.Tokens.AsSpan(row * (length + 1), length).CopyTo(tokens.AsSpan(row * length));
+            batch.Tokens.AsSpan((row * (length + 1)) + 1, length).CopyTo(targets.AsSpan(row * length));
+        }
+        return (tokens, targets);
+    }
+
+    private Pass NewPass(int rows, int length, NativeBuffer? gradient)
+    {
+        if (_rotary is null || _rotary.Positions < length)
+        {
+            _rotary?.Dispose();
+            _rotary = new RotaryTable(_layout.Config, length);
+        }
+        return new Pass(new FlatMemory(_parameterBuffer), gradient is null ? default : new FlatMemory(gradient), rows, length, _rotary);
+    }
+}

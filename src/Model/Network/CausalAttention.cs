@@ -1,0 +1,92 @@
+using ElasticTrain.Model.Kernels;
+using ElasticTrain.Model.Torch;
+using static TorchSharp.torch;
+
+namespace ElasticTrain.Model.Network;
+
+/// <summary>Rows of heads somewhere in memory: head h of token t starts at <c>Start + t Stride + h HeadStride</c>.</summary>
+internal readonly unsafe struct HeadRows(float* start, int stride, int headStride)
+{
+    /// <summary>Values from one token to the next.</summary>
+    internal int Stride { get; } = stride;
+
+    /// <summary>A token's head.</summary>
+    internal float* At(long token, int head) => start + (token * Stride) + ((long)head * headStride);
+}
+
+/// <summary>
+/// Causal softmax(q k^T / sqrt(d)) v, in blocks of queries against the keys that they may see: what lies above the diagonal blocks is never computed. The
+/// probabilities are kept for backward.
+/// </summary>
+/// <param name="heads">Number of heads.</param>
+/// <param name="width">Dimensions of a query and a key, d.</param>
+/// <param name="valueWidth">Dimensions of a value.</param>
+internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth)
+{
+    private const int Block = 64;
+
+    private readonly float _scale = (float)(1 / Math.Sqrt(width));
+
+    /// <summary>Number of probabilities kept for a sequence of one head: each block of queries against all keys up to its last.</summary>
+    internal static long KeptPerHead(int length)
+    {
+        long sum = 0;
+        for (int first = 0; first < length; first += Block) sum += (long)Math.Min(Block, length - first) * Math.Min(first + Block, length);
+        return sum;
+    }
+
+    /// <summary>Writes the output rows; returns the probabilities.</summary>
+    internal Tensor Forward(Pass pass, HeadRows q, HeadRows k, HeadRows v, HeadRows output)
+    {
+        Tensor kept = empty(pass.Rows * heads * KeptPerHead(pass.Length));
+        float* p = kept.Pointer();
+        for (int row = 0; row < pass.Rows; row++)
+        {
+            long start = (long)row * pass.Length;
+            for (int head = 0; head < heads; head++)
+            {
+                for (int first = 0; first < pass.Length; first += Block)
+                {
+                    int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
+                    Gemm.Multiply(q.At(start + first, head), q.Stride, false, k.At(start, head), k.Stride, true, p, keys, queries, keys, width);
+                    for (int i = 0; i < queries; i++) SoftmaxKernel.Forward(p + ((long)i * keys), first + i + 1, keys, _scale);
+                    Gemm.Multiply(p, keys, false, v.At(start, head), v.Stride, false, output.At(start + first, head), output.Stride, queries, valueWidth, keys);
+                    p += (long)queries * keys;
+                }
+            }
+        }
+        return kept;
+    }
+
+    /// <summary>Writes the gradients of q, k and v from that of the output.</summary>
+    internal void Backward(Pass pass, Tensor kept, HeadRows q, HeadRows k, HeadRows v, HeadRows dOutput, HeadRows dq, HeadRows dk, HeadRows dv)
+    {
+        using Tensor scratch = empty((long)Block * pass.Length);
+        float* p = kept.Pointer(), ds = scratch.Pointer();
+        int last = (pass.Length - 1) / Block * Block;
+        for (int row = 0; row < pass.Rows; row++)
+        {
+            long start = (long)row * pass.Length;
+            for (int head = 0; head < heads; head++)
+            {
+                long perHead = KeptPerHead(pass.Length);
+                float* end = p + perHead;
+                p = end;
+                // Downwards: the last block sees every key and writes their gradients, the others add to them.
+                for (int first = last; first >= 0; first -= Block)
+                {
+                    int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
+                    float beta = first == last ? 0 : 1;
+                    p -= (long)queries * keys;
+                    float* dOut = dOutput.At(start + first, head);
+                    Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth);
+                    for (int i = 0; i < queries; i++) SoftmaxKernel.Backward(p + ((long)i * keys), ds + ((long)i * keys), first + i + 1, keys, _scale);
+                    Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys);
+                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, beta: beta);
+                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, beta: beta);
+                }
+                p = end;
+            }
+        }
+    }
+}

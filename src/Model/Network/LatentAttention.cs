@@ -1,0 +1,136 @@
+using ElasticTrain.Model.Kernels;
+using ElasticTrain.Model.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace ElasticTrain.Model.Network;
+
+/// <summary>
+/// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1; V3 report, section 2.1.1), in the form that training uses: keys and
+/// values are expanded from the normed latent; one rotary key is shared by all heads.
+/// </summary>
+/// <param name="config">Sizes.</param>
+/// <param name="down">q_a_proj (or q_proj) and kv_a_proj_with_mqa as one map to [q | latent | rope].</param>
+/// <param name="queryNorm">q_a_layernorm; null without query compression.</param>
+/// <param name="queryUp">q_b_proj, a map to [h (nope + rope)]; null without query compression.</param>
+/// <param name="latentNorm">kv_a_layernorm.</param>
+/// <param name="keyValueUp">kv_b_proj, a map to [h (nope + v)].</param>
+/// <param name="output">o_proj, from [h v].</param>
+internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
+{
+    private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
+    private readonly int _latent = config.KvLoraRank, _width = down.Outputs, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
+    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim);
+
+    /// <summary>What backward needs. Query is null without compression: the queries then lie in Down.</summary>
+    internal sealed record Saved(Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor? Query, Tensor Latent, Tensor LatentFactors,
+        Tensor Key, Tensor KeyValue, Tensor Probabilities, Tensor Heads);
+
+    /// <summary>residual + attention(x), all [N, hidden].</summary>
+    internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
+    {
+        int n = pass.Tokens;
+        Tensor a = empty(n, _width); // [N, q | latent | rope]
+        float* pa = a.Pointer();
+        down.Forward(pass, x.Pointer(), pa, n);
+        Tensor? queryLatent = null, queryFactors = null, query = null; // query [N, h (nope + rope)]
+        if (queryNorm is not null)
+        {
+            (queryLatent, queryFactors) = queryNorm.Forward(pass, pa, _width, n);
+            query = empty(n, _heads * (_nope + _rope));
+            queryUp!.Forward(pass, queryLatent.Pointer(), query.Pointer(), n);
+        }
+        (Tensor latent, Tensor latentFactors) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
+        Tensor keyValue = empty(n, _heads * (_nope + _value)), key = empty(n, _heads * (_nope + _rope)), heads = empty(n, _heads * _value);
+        keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
+        HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
+        Rotate(pass, q, keyValue.Pointer(), pa + _queryWidth + _latent, key.Pointer());
+        Tensor probabilities = _core.Forward(pass, q, k, v, HeadValues(heads));
+        Tensor result = residual.clone();
+        output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
+        return (result, new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
+    }
+
+    /// <summary>Writes the gradient of x [N, hidden], from the gradient of the output.</summary>
+    internal void Backward(Pass pass, Saved saved, Tensor x, Tensor dy, Tensor dx)
+    {
+        int n = pass.Tokens;
+        output.BackwardWeight(pass, dy.Pointer(), saved.Heads.Pointer(), n);
+        using Tensor da = empty(n, _width), dKey = empty_like(saved.Key), dKeyValue = empty_like(saved.KeyValue);
+        using Tensor? dQuery = saved.Query is null ? null : empty_like(saved.Query);
+        float* pda = da.Pointer(), pa = saved.Down.Pointer();
+        HeadRows dq = Queries(dQuery, pda);
+        Tensor dHeads = saved.Heads; // their memory is free now
+        output.BackwardInput(pass, dy.Pointer(), dHeads.Pointer(), n);
+        _core.Backward(pass, saved.Probabilities, Queries(saved.Query, pa), Keys(saved.Key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        dHeads.Dispose();
+        saved.Probabilities.Dispose();
+        saved.Query?.Dispose();
+        saved.Key.Dispose();
+        saved.KeyValue.Dispose();
+        RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
+        if (queryNorm is not null)
+        {
+            using Tensor dQueryLatent = empty_like(saved.QueryLatent!);
+            queryUp!.BackwardWeight(pass, dQuery!.Pointer(), saved.QueryLatent!.Pointer(), n);
+            queryUp.BackwardInput(pass, dQuery!.Pointer(), dQueryLatent.Pointer(), n);
+            queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
+            saved.QueryLatent!.Dispose();
+            saved.QueryFactors!.Dispose();
+        }
+        using Tensor dLatent = empty_like(saved.Latent);
+        keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), saved.Latent.Pointer(), n);
+        keyValueUp.BackwardInput(pass, dKeyValue.Pointer(), dLatent.Pointer(), n);
+        latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
+        saved.Latent.Dispose();
+        saved.LatentFactors.Dispose();
+        saved.Down.Dispose();
+        down.BackwardWeight(pass, pda, x.Pointer(), n);
+        down.BackwardInput(pass, pda, dx.Pointer(), n);
+    }
+
+    private HeadRows Queries(Tensor? query, float* down) => query is null ? new(down, _width, _nope + _rope) : new(query.Pointer(), _heads * (_nope + _rope), _nope + _rope);
+
+    private HeadRows Keys(Tensor key) => new(key.Pointer(), _heads * (_nope + _rope), _nope + _rope);
+
+    private HeadRows Values(Tensor keyValue) => new(keyValue.Pointer() + _nope, _heads * (_nope + _value), _nope + _value);
+
+    private HeadRows HeadValues(Tensor heads) => new(heads.Pointer(), _heads * _value, _value);
+
+    /// <summary>Rotates the queries in place and puts the keys together: each head's own part, then the rotated part that all heads share.</summary>
+    private void Rotate(Pass pass, HeadRows q, float* keyValue, float* ropeKey, float* key)
+    {
+        float* rotated = stackalloc float[_rope];
+        for (int t = 0; t < pass.Tokens; t++, ropeKey += _width)
+        {
+            int position = t % pass.Length;
+            pass.Rotary.Rotate(ropeKey, rotated, position);
+            for (int h = 0; h < _heads; h++, key += _nope + _rope, keyValue += _nope + _value)
+            {
+                float* query = q.At(t, h) + _nope;
+                pass.Rotary.Rotate(query, query, position);
+                RowKernels.Copy(keyValue, key, _nope);
+                RowKernels.Copy(rotated, key + _nope, _rope);
+            }
+        }
+    }
+
+    /// <summary>The gradient of <see cref="Rotate"/>: the queries' turned back in place, the keys' taken apart, the shared part summed over heads.</summary>
+    private void RotateBack(Pass pass, HeadRows dq, float* dKey, float* dKeyValue, float* dRopeKey)
+    {
+        float* sum = stackalloc float[_rope];
+        for (int t = 0; t < pass.Tokens; t++, dRopeKey += _width)
+        {
+            int position = t % pass.Length;
+            new Span<float>(sum, _rope).Clear();
+            for (int h = 0; h < _heads; h++, dKey += _nope + _rope, dKeyValue += _nope + _value)
+            {
+                float* query = dq.At(t, h) + _nope;
+                pass.Rotary.RotateBack(query, query, position);
+                RowKernels.Copy(dKey, dKeyValue, _nope);
+                RowKernels.Add(dKey + _nope, sum, _rope);
+            }
+            pass.Rotary.RotateBack(sum, dRopeKey, position);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using ElasticTrain.Core;
+using ElasticTrain.Model.Kernels;
+
+namespace ElasticTrain.Model.Network;
+
+/// <summary>
+/// Cosines and sines of the rotary position embedding: pair j at position p turns by p theta^(-2j/d). Pairs are neighbours (2j, 2j + 1).
+/// </summary>
+internal sealed unsafe class RotaryTable : IDisposable
+{
+    private readonly NativeBuffer _cosine, _sine;
+
+    internal RotaryTable(ModelConfig config, int positions)
+    {
+        Positions = positions;
+        Width = config.QkRopeHeadDim;
+        _cosine = new NativeBuffer((long)positions * Width);
+        _sine = new NativeBuffer((long)positions * Width);
+        double step = -2 * DeterministicMath.Log(config.RopeTheta) / Width;
+        for (int j = 0; j < Width / 2; j++)
+        {
+            double frequency = DeterministicMath.Exp(step * j);
+            for (int position = 0; position < positions; position++)
+            {
+                var (sin, cos) = DeterministicMath.SinCos(position * frequency);
+                int i = (position * Width) + (2 * j);
+                _cosine.Span[i] = _cosine.Span[i + 1] = (float)cos;
+                _sine.Span[i] = (float)-sin;
+                _sine.Span[i + 1] = (float)sin;
+            }
+        }
+    }
+
+    /// <summary>Number of positions.</summary>
+    internal int Positions { get; }
+
+    /// <summary>Values that turn: qk_rope_head_dim.</summary>
+    internal int Width { get; }
+
+    /// <summary>Rotates <see cref="Width"/> values for a position; source and destination may be the same.</summary>
+    internal void Rotate(float* source, float* destination, int position) =>
+        RotaryKernel.Rotate(source, destination, Row(_cosine, position), Row(_sine, position), Width);
+
+    /// <summary>Undoes <see cref="Rotate"/>; also its gradient.</summary>
+    internal void RotateBack(float* source, float* destination, int position) =>
+        RotaryKernel.RotateBack(source, destination, Row(_cosine, position), Row(_sine, position), Width);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _cosine.Dispose();
+        _sine.Dispose();
+    }
+
+    private float* Row(NativeBuffer table, int position) => (float*)table.Address + ((long)position * Width);
+}

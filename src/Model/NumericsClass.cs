@@ -1,0 +1,68 @@
+using System.Runtime.InteropServices;
+using ElasticTrain.Core;
+using ElasticTrain.Model.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace ElasticTrain.Model;
+
+/// <summary>
+/// Names the arithmetic of this machine: two machines with the same class compute the same bits. The golden probe runs what training runs, on
+/// inputs from the counter-based generator, and hashes the results together with the library versions.
+/// </summary>
+public static class NumericsClass
+{
+    private const ulong Key = 0x6e756d6572696373;
+
+    /// <summary>Runs the probe, in less than half a second once torch is loaded.</summary>
+    public static Digest256 Probe()
+    {
+        TorchRuntime.BindThread();
+        using var digest = new DigestBuilder();
+        digest.Add("numerics/1").Add(typeof(torch).Assembly.GetName().Version!.ToString()).Add(torch.__version__);
+        using IDisposable noGraph = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        Products(digest);
+        Rank(digest);
+        return digest.Finish();
+    }
+
+    /// <summary>GEMMs with 0 to 16 rows, the counts at which libraries switch between kernels, and a few larger ones; plain and accumulating.</summary>
+    private static void Products(DigestBuilder digest)
+    {
+        foreach (int rows in (int[])[.. Enumerable.Range(0, 17), 31, 64, 129])
+        {
+            using Tensor a = Draw(1, rows, 96), b = Draw(2, 144, 96), bT = b.t(), product = a.mm(bT), productT = product.t();
+            Add(digest, product);
+            Add(digest, b.addmm_(productT, a));
+        }
+    }
+
+    /// <summary>A whole rank of a small network: norms, rotation, attention over several blocks, routing, experts, cross entropy, every gradient.</summary>
+    private static void Rank(DigestBuilder digest)
+    {
+        ParameterLayout layout = ParameterLayout.Create(ModelConfig.Preset("tiny"));
+        using NativeBuffer parameters = new(layout.TotalLength), gradient = new(layout.TotalLength);
+        foreach (ShardInfo shard in layout.Shards) layout.Initialize(shard.Id, Key, parameters.Slice(shard.Offset, shard.Length));
+        int[] tokens = new int[2 * 151];
+        for (int i = 0; i < tokens.Length; i++) tokens[i] = (int)(CounterRandom.Bits(Key, (ulong)i) % 256);
+        using var replica = new ModelReplica(layout, parameters);
+        RankResult result = replica.ComputeRank([new MicroBatch(2, 150, tokens, null), new MicroBatch(1, 5, tokens[..6], null)], 305, 0, gradient);
+        digest.Add(BitConverter.DoubleToInt64Bits(result.LossSum));
+        foreach (long count in result.TokensPerExpert) digest.Add(count);
+        digest.Add(MemoryMarshal.AsBytes(gradient.Span));
+    }
+
+    private static Tensor Draw(ulong stream, int rows, int columns)
+    {
+        float[] values = new float[rows * columns];
+        NormalDistribution.Fill(Key + stream, 1, values);
+        return tensor(values, rows, columns);
+    }
+
+    private static void Add(DigestBuilder digest, Tensor value)
+    {
+        using Tensor whole = value.contiguous();
+        digest.Add(MemoryMarshal.AsBytes(whole.Values()));
+    }
+}
