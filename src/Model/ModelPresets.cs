@@ -21,9 +21,10 @@ public sealed partial record ModelConfig
         },
         "quickstart" => new ModelConfig
         {
-            VocabSize = 260, HiddenSize = 192, IntermediateSize = 512, MoeIntermediateSize = 128, NumHiddenLayers = 4, NumAttentionHeads = 6,
+            VocabSize = 260, HiddenSize = 128, IntermediateSize = 384, MoeIntermediateSize = 64, NumHiddenLayers = 4, NumAttentionHeads = 4,
             NRoutedExperts = 8, NSharedExperts = 1, NumExpertsPerTok = 2, FirstKDenseReplace = 1, NGroup = 1, TopkGroup = 1,
-            RoutedScalingFactor = 1.0, QLoraRank = null, KvLoraRank = 64, QkRopeHeadDim = 16, QkNopeHeadDim = 16, VHeadDim = 32, MaxPositionEmbeddings = 1024,
+            RoutedScalingFactor = 1.0, QLoraRank = null, KvLoraRank = 64, QkRopeHeadDim = 16, QkNopeHeadDim = 16, VHeadDim = 32,
+            MaxPositionEmbeddings = 1024, InitializerRange = 0.08, BiasUpdateSpeed = 0.003,
         },
         "nano" => new ModelConfig
         {

@@ -18,13 +18,9 @@ public sealed record RankResult(double LossSum, long LossTokens, long[] TokensPe
 /// </summary>
 public sealed class ModelReplica : IDisposable
 {
-    private const int KeptGradientViews = 4;
-
     private readonly ParameterLayout _layout;
     private readonly NativeBuffer _parameterBuffer;
     private readonly DeepSeekNetwork _network;
-    private readonly FlatViews _parameters;
-    private readonly List<FlatViews> _gradients = []; // the most recently used last
     private RotaryTable? _rotary;
 
     /// <summary>Makes a network over parameters that somebody else owns and may rewrite between calls.</summary>
@@ -37,7 +33,6 @@ public sealed class ModelReplica : IDisposable
         _layout = layout;
         _parameterBuffer = parameters;
         _network = new DeepSeekNetwork(layout);
-        _parameters = new FlatViews(parameters, _network.MatrixCount);
     }
 
     /// <summary>
@@ -60,7 +55,6 @@ public sealed class ModelReplica : IDisposable
         {
             if (!ParameterLayout.IsFrozen(shard, frozenPrefix)) gradient.Slice(shard.Offset, shard.Length).Clear();
         }
-        FlatViews gradients = GradientViews(gradient);
         double loss = 0;
         long counted = 0;
         long[] tokensPerExpert = new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts];
@@ -69,10 +63,12 @@ public sealed class ModelReplica : IDisposable
         {
             using DisposeScope scope = NewDisposeScope();
             (int[] tokens, int[] targets) = Split(batch);
-            var (sum, count) = _network.LossAndGradient(NewPass(batch.Rows, batch.SequenceLength, gradients), tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
+            var (sum, count) = _network.LossAndGradient(NewPass(batch.Rows, batch.SequenceLength, gradient), tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
             loss += sum;
             counted += count;
         }
+        GC.KeepAlive(gradient); // the blocks work with addresses alone
+        GC.KeepAlive(_parameterBuffer);
         return new RankResult(loss, counted, tokensPerExpert);
     }
 
@@ -84,7 +80,9 @@ public sealed class ModelReplica : IDisposable
         using IDisposable noGraph = no_grad();
         using DisposeScope scope = NewDisposeScope();
         (int[] tokens, int[] targets) = Split(batch);
-        return _network.Loss(NewPass(batch.Rows, batch.SequenceLength, null), tokens, targets, batch.LossMask).LossSum;
+        double loss = _network.Loss(NewPass(batch.Rows, batch.SequenceLength, null), tokens, targets, batch.LossMask).LossSum;
+        GC.KeepAlive(_parameterBuffer);
+        return loss;
     }
 
     /// <summary>Continues a prompt, one full forward pass per token.</summary>
@@ -111,16 +109,12 @@ public sealed class ModelReplica : IDisposable
             Tensor last = logits.narrow(0, context.Length - 1, 1);
             tokens.Add(TokenSampler.Draw(last.Values(), temperature, CounterRandom.Bits(key, (ulong)i)));
         }
+        GC.KeepAlive(_parameterBuffer);
         return [.. tokens[prompt.Length..]];
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _parameters.Dispose();
-        foreach (FlatViews views in _gradients) views.Dispose();
-        _rotary?.Dispose();
-    }
+    public void Dispose() => _rotary?.Dispose();
 
     /// <summary>The logits [B T, vocabulary] as the parity vectors have them, and what is inside on the way.</summary>
     internal float[] Observe(int rows, int length, int[] tokens, DeepSeekNetwork.Observer observer)
@@ -165,27 +159,13 @@ public sealed class ModelReplica : IDisposable
         return (tokens, targets);
     }
 
-    private Pass NewPass(int rows, int length, FlatViews? gradients)
+    private Pass NewPass(int rows, int length, NativeBuffer? gradient)
     {
         if (_rotary is null || _rotary.Positions < length)
         {
             _rotary?.Dispose();
             _rotary = new RotaryTable(_layout.Config, length);
         }
-        return new Pass(_parameters, gradients, rows, length, _rotary);
-    }
-
-    private FlatViews GradientViews(NativeBuffer gradient)
-    {
-        int found = _gradients.FindIndex(views => ReferenceEquals(views.Buffer, gradient));
-        FlatViews result = found >= 0 ? _gradients[found] : new FlatViews(gradient, _network.MatrixCount);
-        if (found >= 0) _gradients.RemoveAt(found);
-        _gradients.Add(result);
-        if (_gradients.Count > KeptGradientViews)
-        {
-            _gradients[0].Dispose();
-            _gradients.RemoveAt(0);
-        }
-        return result;
+        return new Pass(new FlatMemory(_parameterBuffer), gradient is null ? default : new FlatMemory(gradient), rows, length, _rotary);
     }
 }

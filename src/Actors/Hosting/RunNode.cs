@@ -98,11 +98,9 @@ public sealed class RunNode : IAsyncDisposable
         var notes = new RunNotes();
         var run = StartActors(system, options, runtime, notes);
         if (options.Cluster.Seeds.Count == 0) await cluster.JoinAsync(cluster.SelfAddress, ct).ConfigureAwait(false);
-        _ = system.WhenTerminated.ContinueWith(
-            _ => runtime.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, $"{options.Name} could not join or lost its cluster")), TaskScheduler.Default);
         var node = new RunNode(host, system, runtime, run, notes);
-        cluster.RegisterOnMemberRemoved(() => runtime.Ended.TrySetResult(
-            node._leaving is { } left ? new RunEnded(RunEnded.Interrupted, left) : new RunEnded(RunEnded.Superseded, $"{options.Name} was removed from the cluster")));
+        cluster.RegisterOnMemberRemoved(() => node.LostCluster("was removed from the cluster"));
+        _ = system.WhenTerminated.ContinueWith(_ => node.LostCluster("could not join the cluster, or lost it"), TaskScheduler.Default);
         return node;
     }
 
@@ -149,6 +147,9 @@ public sealed class RunNode : IAsyncDisposable
         await Runtime.DisposeAsync().ConfigureAwait(false);
         _host.Dispose();
     }
+
+    private void LostCluster(string how) => Runtime.Ended.TrySetResult(
+        _leaving is { } left ? new RunEnded(RunEnded.Interrupted, left) : new RunEnded(RunEnded.Superseded, $"{Runtime.Id.Name} {how}"));
 
     private static IActorRef StartActors(ActorSystem system, NodeOptions options, NodeRuntime runtime, RunNotes notes)
     {

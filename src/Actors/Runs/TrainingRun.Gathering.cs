@@ -48,6 +48,8 @@ public sealed partial class TrainingRun
             hello.Agent.Tell(new WorkerRefused($"{hello.Node.Name} was refused by run {_node.Run}: {refusal}"));
             return;
         }
+        // A node's last words may arrive after the news of its end; only members count.
+        if (!IsMember(hello.Node)) return;
         bool isNew = _roster.Update(hello);
         if (isNew)
         {
@@ -71,10 +73,19 @@ public sealed partial class TrainingRun
 
     private void OnMemberEvent(ClusterEvent.IMemberEvent message)
     {
-        if (message is not ClusterEvent.MemberRemoved and not ClusterEvent.MemberDowned) return;
+        if (message is not (ClusterEvent.MemberRemoved or ClusterEvent.MemberDowned or ClusterEvent.MemberLeft or ClusterEvent.MemberExited)) return;
         var lost = _roster.Find(message.Member.Address.ToString(), message.Member.UniqueAddress.Uid);
         if (lost is not null) Lose(lost);
         else if (_phase == Phase.Gathering) TryProceed();
+    }
+
+    private bool IsMember(NodeId node) => _cluster.State.Members.Any(m =>
+        m.UniqueAddress.Uid == node.Uid && m.Address.ToString() == node.Address && m.Status is (MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up));
+
+    /// <summary>The cluster's view, asked again: an event that was missed must not leave a dead worker in the roster.</summary>
+    private void DropFormerMembers()
+    {
+        foreach (var worker in _roster.Workers.Where(w => !IsMember(w.Hello.Node)).ToList()) Lose(worker);
     }
 
     private void OnReachability(ClusterEvent.ReachabilityEvent message)
@@ -100,7 +111,7 @@ public sealed partial class TrainingRun
         }
         Withdraw(worker);
         bool held = _state.Placed?.Placements.Any(p => p.Node == node) ?? false;
-        if (held && _phase is Phase.Placing or Phase.Promising or Phase.Stepping) Rewind($"{node.Name} is gone with its shards");
+        if (held && _phase is (Phase.Placing or Phase.Promising or Phase.Stepping)) Rewind($"{node.Name} is gone with its shards");
         else if (_phase == Phase.Stepping) GrantIdle();
     }
 

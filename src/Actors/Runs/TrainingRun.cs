@@ -238,6 +238,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             _notes.JournalProblem = "the journal does not confirm writes (locked, or its server is down); steps wait for it";
             _notes.Add(_notes.JournalProblem);
         }
+        DropFormerMembers();
         switch (_phase)
         {
             case Phase.Gathering: TryProceed(); break;

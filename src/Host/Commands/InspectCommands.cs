@@ -128,7 +128,7 @@ public static class InspectCommands
             : $"no process is running; train goes on from step {state.Committed.Count}");
         var last = state.Committed.Count > 0 ? state.Committed[^1] : null;
         return new RunStatus(
-            name, detail, state.Committed.Count, RunSession.LoadPlan(folder).TotalSteps,
+            name, detail, state.Committed.Count, name == "finished" ? state.Committed.Count : RunSession.LoadPlan(folder).TotalSteps,
             [.. live.Select(n => new WorkerStatus(n.Name, n.Pid, 0))], null, 0, state.Coordinator?.Term.Value ?? 0, [],
             state.FrozenPrefixAt(state.CommittedVersion.Step), last is null ? 0 : BitConverter.UInt32BitsToSingle(last.LossBits),
             last?.LearningRate ?? 0, last?.GradientNorm ?? 0, 0, state.Seals.Count == 0 ? null : state.Seals[^1].Version.Step.Value, []);

@@ -32,15 +32,15 @@ internal sealed unsafe class DecoderLayer(RmsNorm inputNorm, LatentAttention att
     internal void Backward(Pass pass, Saved saved, Tensor gradient)
     {
         int hidden = (int)gradient.shape[1];
-        using (Tensor dNormed = dense is not null
-            ? dense.Backward(pass, saved.Dense!, saved.NormedMiddle, gradient, dx: null)
-            : experts!.Backward(pass, saved.Experts!, saved.NormedMiddle, gradient))
-            postAttentionNorm.Backward(pass, saved.Middle.Pointer(), hidden, saved.FactorsMiddle, dNormed, gradient.Pointer(), hidden, addToInput: true);
+        using Tensor dNormed = empty_like(gradient);
+        if (dense is not null) dense.Backward(pass, saved.Dense!, saved.NormedMiddle, gradient, dNormed, add: false);
+        else experts!.Backward(pass, saved.Experts!, saved.NormedMiddle, gradient, dNormed);
+        postAttentionNorm.Backward(pass, saved.Middle.Pointer(), hidden, saved.FactorsMiddle, dNormed, gradient.Pointer(), hidden, addToInput: true);
         saved.NormedMiddle.Dispose();
         saved.FactorsMiddle.Dispose();
         saved.Middle.Dispose();
-        using (Tensor dNormed = attention.Backward(pass, saved.Attention, saved.NormedX, gradient))
-            inputNorm.Backward(pass, saved.X.Pointer(), hidden, saved.FactorsX, dNormed, gradient.Pointer(), hidden, addToInput: true);
+        attention.Backward(pass, saved.Attention, saved.NormedX, gradient, dNormed);
+        inputNorm.Backward(pass, saved.X.Pointer(), hidden, saved.FactorsX, dNormed, gradient.Pointer(), hidden, addToInput: true);
         saved.NormedX.Dispose();
         saved.FactorsX.Dispose();
         saved.X.Dispose();

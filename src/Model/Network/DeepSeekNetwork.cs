@@ -7,8 +7,9 @@ using static TorchSharp.torch;
 namespace ElasticTrain.Model.Network;
 
 /// <summary>
-/// The whole DeepSeek-V3 decoder (arXiv:2412.19437, section 2.1) with its hand-written backward pass. Every weight gradient is one GEMM straight into
-/// the flat gradient; there is no autograd graph, so nothing is computed below a frozen prefix and nothing is allocated that is not needed.
+/// The whole DeepSeek-V3 decoder (arXiv:2412.19437, section 2.1) with its backward pass written out. Every weight gradient is one GEMM straight into
+/// the flat gradient, what lies between two GEMMs is one pass over the memory, and the order of every addition stands in the code. There is no autograd
+/// graph: below a frozen prefix nothing is kept and nothing is computed but the forward pass.
 /// </summary>
 internal sealed class DeepSeekNetwork
 {
@@ -17,7 +18,6 @@ internal sealed class DeepSeekNetwork
     private readonly DecoderLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly LanguageModelHead _head;
-    private int _matrices;
 
     internal DeepSeekNetwork(ParameterLayout layout)
     {
@@ -25,11 +25,8 @@ internal sealed class DeepSeekNetwork
         _embedding = new Embedding(Matrix("model.embed_tokens.weight"));
         _layers = [.. Enumerable.Range(0, layout.Config.NumHiddenLayers).Select(Layer)];
         _norm = Norm("model.norm.weight", layout.Config.RmsNormEps);
-        _head = new LanguageModelHead(Matrix("lm_head.weight"));
+        _head = new LanguageModelHead(Map("lm_head.weight"));
     }
-
-    /// <summary>How many matrices the blocks refer to.</summary>
-    internal int MatrixCount => _matrices;
 
     /// <summary>Called with a name of the parity vectors and a tensor, when somebody wants to see what is inside.</summary>
     internal delegate void Observer(string name, Tensor value);
@@ -109,24 +106,26 @@ internal sealed class DeepSeekNetwork
         bool compressed = c.QLoraRank is not null;
         // Upstream fixes the epsilon of the two norms inside attention.
         var latentAttention = new LatentAttention(c,
-            Matrix(attention + (compressed ? "q_a_proj.weight" : "q_proj.weight"), attention + "kv_a_proj_with_mqa.weight"),
+            Map(attention + (compressed ? "q_a_proj.weight" : "q_proj.weight"), attention + "kv_a_proj_with_mqa.weight"),
             compressed ? Norm(attention + "q_a_layernorm.weight", 1e-6) : null,
-            compressed ? Matrix(attention + "q_b_proj.weight") : null,
+            compressed ? Map(attention + "q_b_proj.weight") : null,
             Norm(attention + "kv_a_layernorm.weight", 1e-6),
-            Matrix(attention + "kv_b_proj.weight"), Matrix(attention + "o_proj.weight"));
+            Map(attention + "kv_b_proj.weight"), Map(attention + "o_proj.weight"));
         RmsNorm input = Norm(layer + "input_layernorm.weight", c.RmsNormEps), post = Norm(layer + "post_attention_layernorm.weight", c.RmsNormEps);
         if (!c.IsMoe(index)) return new DecoderLayer(input, latentAttention, post, FeedForward(mlp), null);
-        var router = new Router(c, Matrix(mlp + "gate.weight"), _layout[mlp + "gate.e_score_correction_bias"]);
+        var router = new Router(c, Map(mlp + "gate.weight"), _layout[mlp + "gate.e_score_correction_bias"]);
         string[] experts = [.. Enumerable.Range(0, c.NRoutedExperts).Select(e => string.Create(CultureInfo.InvariantCulture, $"{mlp}experts.{e}."))];
         return new DecoderLayer(input, latentAttention, post, null, new MixtureOfExperts(c, router,
-            [.. experts.Select(expert => Matrix(expert + "gate_proj.weight", expert + "up_proj.weight"))],
-            [.. experts.Select(expert => Matrix(expert + "down_proj.weight"))],
+            [.. experts.Select(expert => Map(expert + "gate_proj.weight", expert + "up_proj.weight"))],
+            [.. experts.Select(expert => Map(expert + "down_proj.weight"))],
             c.NSharedExperts > 0 ? FeedForward(mlp + "shared_experts.") : null));
     }
 
-    private SwiGlu FeedForward(string prefix) => new(Matrix(prefix + "gate_proj.weight", prefix + "up_proj.weight"), Matrix(prefix + "down_proj.weight"));
+    private SwiGlu FeedForward(string prefix) => new(Map(prefix + "gate_proj.weight", prefix + "up_proj.weight"), Map(prefix + "down_proj.weight"));
 
     private RmsNorm Norm(string name, double epsilon) => new(_layout[name], epsilon);
+
+    private Linear Map(params string[] names) => new(Matrix(names));
 
     /// <summary>One matrix, or several that lie next to each other and share their inputs.</summary>
     private MatrixRef Matrix(params string[] names)
@@ -140,6 +139,6 @@ internal sealed class DeepSeekNetwork
                 throw new InvalidOperationException($"{name} does not follow {names[0]} in the layout.");
             rows += part.Shape[0];
         }
-        return new MatrixRef(_matrices++, first.Offset, rows, first.Shape[1]);
+        return new MatrixRef(first.Offset, checked((int)rows), (int)first.Shape[1]);
     }
 }

@@ -8,13 +8,13 @@ namespace ElasticTrain.Model.Network;
 /// <param name="table">Its rows [vocabulary, hidden].</param>
 internal sealed unsafe class Embedding(MatrixRef table)
 {
-    private readonly int _hidden = (int)table.Columns;
+    private readonly int _hidden = table.Columns;
 
     /// <summary>The rows of the given tokens, [N, hidden].</summary>
     internal Tensor Forward(Pass pass, ReadOnlySpan<int> tokens)
     {
         Tensor x = empty(tokens.Length, _hidden);
-        RowKernels.Gather(pass.Parameters.Address + table.Offset, tokens, x.Pointer(), _hidden);
+        RowKernels.Gather(pass.Parameters.At(table.Offset), tokens, x.Pointer(), _hidden);
         return x;
     }
 
@@ -22,7 +22,7 @@ internal sealed unsafe class Embedding(MatrixRef table)
     internal void Backward(Pass pass, ReadOnlySpan<int> tokens, Tensor dx)
     {
         float* source = dx.Pointer();
-        float* rows = pass.Gradients!.Address + table.Offset;
+        float* rows = pass.Gradients.At(table.Offset);
         foreach (int token in tokens)
         {
             RowKernels.Add(source, rows + ((long)token * _hidden), _hidden);

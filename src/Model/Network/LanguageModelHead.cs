@@ -8,13 +8,18 @@ namespace ElasticTrain.Model.Network;
 /// The output projection with the cross entropy behind it. Nothing lies between the loss and its gradient, so both are computed together, a block of
 /// rows at a time: the logits of a block stay in the cache, and those of the whole micro-batch never exist.
 /// </summary>
-/// <param name="weight">lm_head [vocabulary, hidden].</param>
-internal sealed unsafe class LanguageModelHead(MatrixRef weight)
+/// <param name="projection">lm_head, a map to [vocabulary].</param>
+internal sealed unsafe class LanguageModelHead(Linear projection)
 {
     private const int BlockRows = 256;
 
     /// <summary>The logits [N, vocabulary].</summary>
-    internal Tensor Logits(Pass pass, Tensor x) => x.mm(pass.Parameters.Transposed(weight));
+    internal Tensor Logits(Pass pass, Tensor x)
+    {
+        Tensor logits = empty(x.shape[0], projection.Outputs);
+        projection.Forward(pass, x.Pointer(), logits.Pointer(), (int)x.shape[0]);
+        return logits;
+    }
 
     /// <summary>
     /// The summed loss in nats of the unmasked rows. With <paramref name="dx"/>, also the gradient of (sum / denominator): written to dx
@@ -22,7 +27,7 @@ internal sealed unsafe class LanguageModelHead(MatrixRef weight)
     /// </summary>
     internal (double LossSum, long Tokens) Loss(Pass pass, Tensor x, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask, long denominator, Tensor? dx)
     {
-        int vocabulary = (int)weight.Rows, n = (int)x.shape[0];
+        int vocabulary = projection.Outputs, n = (int)x.shape[0];
         float scale = (float)(1.0 / denominator);
         double sum = 0;
         long counted = 0;
@@ -30,9 +35,8 @@ internal sealed unsafe class LanguageModelHead(MatrixRef weight)
         for (int first = 0; first < n; first += BlockRows)
         {
             int rows = Math.Min(BlockRows, n - first);
-            using Tensor xb = x.narrow(0, first, rows), block = logits.narrow(0, 0, rows);
-            block.addmm_(xb, pass.Parameters.Transposed(weight), beta: 0);
-            float* row = block.Pointer();
+            float* block = x.Pointer() + ((long)first * projection.Inputs), row = logits.Pointer();
+            projection.Forward(pass, block, row, rows);
             for (int i = first; i < first + rows; i++, row += vocabulary)
             {
                 if (!mask.IsEmpty && mask[i] == 0)
@@ -44,9 +48,8 @@ internal sealed unsafe class LanguageModelHead(MatrixRef weight)
                 counted++;
             }
             if (dx is null) continue;
-            using Tensor blockT = block.t(), dxb = dx.narrow(0, first, rows);
-            pass.Gradients!.Matrix(weight).addmm_(blockT, xb);
-            dxb.addmm_(block, pass.Parameters.Matrix(weight), beta: 0);
+            projection.BackwardWeight(pass, logits.Pointer(), block, rows);
+            projection.BackwardInput(pass, logits.Pointer(), dx.Pointer() + ((long)first * projection.Inputs), rows);
         }
         return (sum, counted);
     }

@@ -10,16 +10,16 @@ namespace ElasticTrain.Model.Network;
 /// values are expanded from the normed latent; one rotary key is shared by all heads.
 /// </summary>
 /// <param name="config">Sizes.</param>
-/// <param name="down">q_a_proj (or q_proj) and kv_a_proj_with_mqa as one matrix [q + latent + rope, hidden].</param>
+/// <param name="down">q_a_proj (or q_proj) and kv_a_proj_with_mqa as one map to [q | latent | rope].</param>
 /// <param name="queryNorm">q_a_layernorm; null without query compression.</param>
-/// <param name="queryUp">q_b_proj [h (nope + rope), q rank]; null without query compression.</param>
+/// <param name="queryUp">q_b_proj, a map to [h (nope + rope)]; null without query compression.</param>
 /// <param name="latentNorm">kv_a_layernorm.</param>
-/// <param name="keyValueUp">kv_b_proj [h (nope + v), latent].</param>
-/// <param name="output">o_proj [hidden, h v].</param>
-internal sealed unsafe class LatentAttention(ModelConfig config, MatrixRef down, RmsNorm? queryNorm, MatrixRef? queryUp, RmsNorm latentNorm, MatrixRef keyValueUp, MatrixRef output)
+/// <param name="keyValueUp">kv_b_proj, a map to [h (nope + v)].</param>
+/// <param name="output">o_proj, from [h v].</param>
+internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
 {
     private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
-    private readonly int _latent = config.KvLoraRank, _width = (int)down.Rows, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
+    private readonly int _latent = config.KvLoraRank, _width = down.Outputs, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
     private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim);
 
     /// <summary>What backward needs. Query is null without compression: the queries then lie in Down.</summary>
@@ -30,37 +30,40 @@ internal sealed unsafe class LatentAttention(ModelConfig config, MatrixRef down,
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
     {
         int n = pass.Tokens;
-        Tensor a = x.mm(pass.Parameters.Transposed(down)); // [N, q | latent | rope]
+        Tensor a = empty(n, _width); // [N, q | latent | rope]
         float* pa = a.Pointer();
+        down.Forward(pass, x.Pointer(), pa, n);
         Tensor? queryLatent = null, queryFactors = null, query = null; // query [N, h (nope + rope)]
         if (queryNorm is not null)
         {
             (queryLatent, queryFactors) = queryNorm.Forward(pass, pa, _width, n);
-            query = queryLatent.mm(pass.Parameters.Transposed(queryUp!));
+            query = empty(n, _heads * (_nope + _rope));
+            queryUp!.Forward(pass, queryLatent.Pointer(), query.Pointer(), n);
         }
         (Tensor latent, Tensor latentFactors) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
-        Tensor keyValue = latent.mm(pass.Parameters.Transposed(keyValueUp)); // [N, h (nope + v)]
-        Tensor key = empty(n, _heads * (_nope + _rope)), heads = empty(n, _heads * _value);
+        Tensor keyValue = empty(n, _heads * (_nope + _value)), key = empty(n, _heads * (_nope + _rope)), heads = empty(n, _heads * _value);
+        keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
         HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
         Rotate(pass, q, keyValue.Pointer(), pa + _queryWidth + _latent, key.Pointer());
         Tensor probabilities = _core.Forward(pass, q, k, v, HeadValues(heads));
-        return (residual.addmm(heads, pass.Parameters.Transposed(output)),
-            new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
+        Tensor result = residual.clone();
+        output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
+        return (result, new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
     }
 
-    /// <summary>The gradient of x [N, hidden], from the gradient of the output.</summary>
-    internal Tensor Backward(Pass pass, Saved saved, Tensor x, Tensor dy)
+    /// <summary>Writes the gradient of x [N, hidden], from the gradient of the output.</summary>
+    internal void Backward(Pass pass, Saved saved, Tensor x, Tensor dy, Tensor dx)
     {
         int n = pass.Tokens;
-        FlatViews gradients = pass.Gradients!, parameters = pass.Parameters;
-        using (Tensor dyT = dy.t()) gradients.Matrix(output).addmm_(dyT, saved.Heads);
-        saved.Heads.Dispose();
+        output.BackwardWeight(pass, dy.Pointer(), saved.Heads.Pointer(), n);
         using Tensor da = empty(n, _width), dKey = empty_like(saved.Key), dKeyValue = empty_like(saved.KeyValue);
         using Tensor? dQuery = saved.Query is null ? null : empty_like(saved.Query);
         float* pda = da.Pointer(), pa = saved.Down.Pointer();
         HeadRows dq = Queries(dQuery, pda);
-        using (Tensor dHeads = dy.mm(parameters.Matrix(output))) // [N, h v]
-            _core.Backward(pass, saved.Probabilities, Queries(saved.Query, pa), Keys(saved.Key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        Tensor dHeads = saved.Heads; // their memory is free now
+        output.BackwardInput(pass, dy.Pointer(), dHeads.Pointer(), n);
+        _core.Backward(pass, saved.Probabilities, Queries(saved.Query, pa), Keys(saved.Key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        dHeads.Dispose();
         saved.Probabilities.Dispose();
         saved.Query?.Dispose();
         saved.Key.Dispose();
@@ -68,20 +71,22 @@ internal sealed unsafe class LatentAttention(ModelConfig config, MatrixRef down,
         RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
         if (queryNorm is not null)
         {
-            using (Tensor dQueryT = dQuery!.t()) gradients.Matrix(queryUp!).addmm_(dQueryT, saved.QueryLatent!);
-            using Tensor dQueryLatent = dQuery.mm(parameters.Matrix(queryUp!));
+            using Tensor dQueryLatent = empty_like(saved.QueryLatent!);
+            queryUp!.BackwardWeight(pass, dQuery!.Pointer(), saved.QueryLatent!.Pointer(), n);
+            queryUp.BackwardInput(pass, dQuery!.Pointer(), dQueryLatent.Pointer(), n);
             queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
             saved.QueryLatent!.Dispose();
             saved.QueryFactors!.Dispose();
         }
-        using (Tensor dKeyValueT = dKeyValue.t()) gradients.Matrix(keyValueUp).addmm_(dKeyValueT, saved.Latent);
-        using (Tensor dLatent = dKeyValue.mm(parameters.Matrix(keyValueUp)))
-            latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
+        using Tensor dLatent = empty_like(saved.Latent);
+        keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), saved.Latent.Pointer(), n);
+        keyValueUp.BackwardInput(pass, dKeyValue.Pointer(), dLatent.Pointer(), n);
+        latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
         saved.Latent.Dispose();
         saved.LatentFactors.Dispose();
         saved.Down.Dispose();
-        using (Tensor daT = da.t()) gradients.Matrix(down).addmm_(daT, x);
-        return da.mm(parameters.Matrix(down));
+        down.BackwardWeight(pass, pda, x.Pointer(), n);
+        down.BackwardInput(pass, pda, dx.Pointer(), n);
     }
 
     private HeadRows Queries(Tensor? query, float* down) => query is null ? new(down, _width, _nope + _rope) : new(query.Pointer(), _heads * (_nope + _rope), _nope + _rope);

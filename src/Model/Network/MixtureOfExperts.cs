@@ -10,10 +10,10 @@ namespace ElasticTrain.Model.Network;
 /// </summary>
 /// <param name="config">Sizes.</param>
 /// <param name="router">Chooses the experts.</param>
-/// <param name="gateUp">gate_proj and up_proj of each expert as one matrix [2 width, hidden].</param>
-/// <param name="down">down_proj of each expert [hidden, width].</param>
+/// <param name="gateUp">gate_proj and up_proj of each expert as one map to [2 width].</param>
+/// <param name="down">down_proj of each expert, from [width].</param>
 /// <param name="shared">The shared experts, if there are any.</param>
-internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router, MatrixRef[] gateUp, MatrixRef[] down, SwiGlu? shared)
+internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router, Linear[] gateUp, Linear[] down, SwiGlu? shared)
 {
     private readonly int _hidden = config.HiddenSize, _width = config.MoeIntermediateSize, _chosen = config.NumExpertsPerTok, _experts = config.NRoutedExperts;
 
@@ -35,18 +35,14 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         {
             var (first, count) = dispatch.Rows(e);
             tokensPerExpert[e] += count;
-            if (count == 0) continue;
-            using Tensor xe = sorted.narrow(0, first, count), ge = gateUps.narrow(0, first, count);
-            ge.addmm_(xe, pass.Parameters.Transposed(gateUp[e]), beta: 0);
+            if (count > 0) gateUp[e].Forward(pass, Row(sorted, first, _hidden), Row(gateUps, first, 2 * _width), count);
         }
         SwiGluKernel.Forward(gateUps.Pointer(), sortedWeights, h.Pointer(), m, _width);
         using Tensor results = empty(m, _hidden);
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
-            if (count == 0) continue;
-            using Tensor he = h.narrow(0, first, count), ye = results.narrow(0, first, count);
-            ye.addmm_(he, pass.Parameters.Transposed(down[e]), beta: 0);
+            if (count > 0) down[e].Forward(pass, Row(h, first, _width), Row(results, first, _hidden), count);
         }
         SwiGlu.Saved? sharedSaved = null;
         Tensor output;
@@ -56,21 +52,19 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         return (output, new Saved(routing, dispatch, sorted, weights, gateUps, h, sharedSaved));
     }
 
-    /// <summary>The gradient of x [N, hidden], from the gradient of the output.</summary>
-    internal Tensor Backward(Pass pass, Saved saved, Tensor x, Tensor dy)
+    /// <summary>Writes the gradient of x [N, hidden], from the gradient of the output.</summary>
+    internal void Backward(Pass pass, Saved saved, Tensor x, Tensor dy, Tensor dx)
     {
         int n = pass.Tokens, m = n * _chosen;
         ExpertDispatch dispatch = saved.Dispatch;
-        FlatViews gradients = pass.Gradients!;
         using Tensor dSorted = empty(m, _hidden), dh = empty(m, _width), dWeights = empty(m);
         RowKernels.Gather(dy.Pointer(), dispatch.TokenOfRow, dSorted.Pointer(), _hidden);
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
             if (count == 0) continue;
-            using Tensor dye = dSorted.narrow(0, first, count), dyeT = dye.t(), he = saved.H.narrow(0, first, count), dhe = dh.narrow(0, first, count);
-            gradients.Matrix(down[e]).addmm_(dyeT, he);
-            dhe.addmm_(dye, pass.Parameters.Matrix(down[e]), beta: 0);
+            down[e].BackwardWeight(pass, Row(dSorted, first, _hidden), Row(saved.H, first, _width), count);
+            down[e].BackwardInput(pass, Row(dSorted, first, _hidden), Row(dh, first, _width), count);
         }
         saved.H.Dispose();
         SwiGluKernel.Backward(saved.GateUp.Pointer(), saved.Weights.Pointer(), dh.Pointer(), dWeights.Pointer(), m, _width);
@@ -79,9 +73,9 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         {
             var (first, count) = dispatch.Rows(e);
             if (count == 0) continue;
-            using Tensor dge = saved.GateUp.narrow(0, first, count), dgeT = dge.t(), xe = saved.X.narrow(0, first, count), dxe = dSorted.narrow(0, first, count);
-            gradients.Matrix(gateUp[e]).addmm_(dgeT, xe);
-            dxe.addmm_(dge, pass.Parameters.Matrix(gateUp[e]), beta: 0); // the gradient of y has done its work: it becomes that of x
+            gateUp[e].BackwardWeight(pass, Row(saved.GateUp, first, 2 * _width), Row(saved.X, first, _hidden), count);
+            // The gradient of y has done its work: it becomes that of x.
+            gateUp[e].BackwardInput(pass, Row(saved.GateUp, first, 2 * _width), Row(dSorted, first, _hidden), count);
         }
         saved.GateUp.Dispose();
         saved.X.Dispose();
@@ -89,9 +83,10 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         float[] dChoices = new float[m];
         float* dSortedWeights = dWeights.Pointer();
         for (int choice = 0; choice < m; choice++) dChoices[choice] = dSortedWeights[dispatch.RowOfChoice[choice]];
-        Tensor dx = router.Backward(pass, saved.Routing, x, dChoices);
-        if (shared is not null) shared.Backward(pass, saved.Shared!, x, dy, dx);
+        router.Backward(pass, saved.Routing, x, dChoices, dx);
+        shared?.Backward(pass, saved.Shared!, x, dy, dx, add: true);
         RowKernels.GatherSum(dSorted.Pointer(), dispatch.RowOfChoice, _chosen, dx.Pointer(), _hidden, add: true);
-        return dx;
     }
+
+    private static float* Row(Tensor rows, int index, int width) => rows.Pointer() + ((long)index * width);
 }

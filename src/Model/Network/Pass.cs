@@ -4,11 +4,11 @@ namespace ElasticTrain.Model.Network;
 
 /// <summary>What the blocks of one forward and backward pass share.</summary>
 /// <param name="Parameters">The weights.</param>
-/// <param name="Gradients">Where weight gradients are added; null when none are wanted.</param>
+/// <param name="Gradients">Where weight gradients are added; of no meaning in a pass that only goes forward.</param>
 /// <param name="Rows">Sequences in the micro-batch, B.</param>
 /// <param name="Length">Positions per sequence, T.</param>
 /// <param name="Rotary">Angles of at least T positions.</param>
-internal sealed record Pass(FlatViews Parameters, FlatViews? Gradients, int Rows, int Length, RotaryTable Rotary)
+internal sealed record Pass(FlatMemory Parameters, FlatMemory Gradients, int Rows, int Length, RotaryTable Rotary)
 {
     /// <summary>Tokens in the micro-batch, N = B T.</summary>
     internal int Tokens => Rows * Length;

@@ -15,7 +15,7 @@ internal sealed unsafe class RmsNorm(ParameterInfo weight, double epsilon)
     internal (Tensor Y, Tensor Factors) Forward(Pass pass, float* x, long stride, int rows)
     {
         Tensor y = empty(rows, _width), factors = empty(rows);
-        RmsNormKernel.Forward(x, stride, pass.Parameters.Address + weight.Offset, y.Pointer(), factors.Pointer(), rows, _width, (float)epsilon);
+        RmsNormKernel.Forward(x, stride, pass.Parameters.At(weight.Offset), y.Pointer(), factors.Pointer(), rows, _width, (float)epsilon);
         return (y, factors);
     }
 
@@ -28,6 +28,6 @@ internal sealed unsafe class RmsNorm(ParameterInfo weight, double epsilon)
 
     /// <summary>Writes the gradient of x, or adds it to what is there; adds the gradient of the scale.</summary>
     internal void Backward(Pass pass, float* x, long stride, Tensor factors, Tensor dy, float* dx, long dxStride, bool addToInput) =>
-        RmsNormKernel.Backward(x, stride, pass.Parameters.Address + weight.Offset, factors.Pointer(), dy.Pointer(), dx, dxStride,
-            pass.Gradients!.Address + weight.Offset, (int)factors.shape[0], _width, addToInput);
+        RmsNormKernel.Backward(x, stride, pass.Parameters.At(weight.Offset), factors.Pointer(), dy.Pointer(), dx, dxStride,
+            pass.Gradients.At(weight.Offset), (int)factors.shape[0], _width, addToInput);
 }

@@ -10,9 +10,9 @@ namespace ElasticTrain.Model.Network;
 /// worth the sum of its two best; weights from s without the bias. Equal candidates: the lower expert id wins.
 /// </summary>
 /// <param name="config">Sizes.</param>
-/// <param name="gate">The affinity matrix [E, hidden].</param>
+/// <param name="gate">The affinities, a map to [E].</param>
 /// <param name="bias">The selection bias [E].</param>
-internal sealed unsafe class Router(ModelConfig config, MatrixRef gate, ParameterInfo bias)
+internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterInfo bias)
 {
     private readonly int _experts = config.NRoutedExperts, _chosen = config.NumExpertsPerTok, _groups = config.NGroup, _keptGroups = config.TopkGroup;
     private readonly float _scale = (float)config.RoutedScalingFactor;
@@ -24,8 +24,9 @@ internal sealed unsafe class Router(ModelConfig config, MatrixRef gate, Paramete
     internal Routing Forward(Pass pass, Tensor x)
     {
         int n = pass.Tokens;
-        Tensor scores = x.mm(pass.Parameters.Transposed(gate)); // [N, E]
-        float* s = scores.Pointer(), b = pass.Parameters.Address + bias.Offset;
+        Tensor scores = empty(n, _experts);
+        float* s = scores.Pointer(), b = pass.Parameters.At(bias.Offset);
+        gate.Forward(pass, x.Pointer(), s, n);
         ToSigmoid(s, (long)n * _experts);
         int[] experts = new int[n * _chosen];
         float[] weights = new float[n * _chosen];
@@ -48,8 +49,8 @@ internal sealed unsafe class Router(ModelConfig config, MatrixRef gate, Paramete
         return new Routing(scores, experts, weights);
     }
 
-    /// <summary>The gradient of x [N, hidden], from the gradient of the weights [N, k]; the selection itself has none.</summary>
-    internal Tensor Backward(Pass pass, Routing routing, Tensor x, ReadOnlySpan<float> dWeights)
+    /// <summary>Writes the gradient of x [N, hidden], from the gradient of the weights [N, k]; the selection itself has none.</summary>
+    internal void Backward(Pass pass, Routing routing, Tensor x, ReadOnlySpan<float> dWeights, Tensor dx)
     {
         int n = pass.Tokens;
         using Tensor dLogits = zeros(n, _experts);
@@ -73,8 +74,8 @@ internal sealed unsafe class Router(ModelConfig config, MatrixRef gate, Paramete
             }
         }
         routing.Scores.Dispose();
-        using (Tensor dLogitsT = dLogits.t()) pass.Gradients!.Matrix(gate).addmm_(dLogitsT, x);
-        return dLogits.mm(pass.Parameters.Matrix(gate));
+        gate.BackwardWeight(pass, dLogits.Pointer(), x.Pointer(), n);
+        gate.BackwardInput(pass, dLogits.Pointer(), dx.Pointer(), n);
     }
 
     /// <summary>Sets the candidates of all but the best groups to minus infinity.</summary>
