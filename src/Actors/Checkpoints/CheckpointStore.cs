@@ -142,6 +142,7 @@ public sealed class CheckpointStore(string directory)
                 _good[blob.Hash] = true;
                 return null;
             }
+            _good.TryRemove(blob.Hash, out _);
             return $"{path}: found content with SHA-256 {found}, expected the SHA-256 in its name";
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

@@ -14,10 +14,11 @@ namespace ElasticTrain.Actors.Devices;
 /// </summary>
 public sealed class GpuActor : ReceiveActor
 {
-    private sealed record ParametersReady(long GrantId, IDisposable Lease);
-    private sealed record ComputeRank(long GrantId, int Rank);
-    private sealed record Acknowledged(long GrantId);
-    private sealed record Failed(long GrantId, Exception Error);
+    // Told apart by the accepted grant itself, not by its number: every term counts grants from 1 again.
+    private sealed record ParametersReady(GrantRanks Grant, IDisposable Lease);
+    private sealed record ComputeRank(GrantRanks Grant, int Rank);
+    private sealed record Acknowledged(GrantRanks Grant);
+    private sealed record Failed(GrantRanks Grant, Exception Error);
 
     private readonly NodeRuntime _node;
     private readonly ChaosSettings _chaos;
@@ -31,6 +32,7 @@ public sealed class GpuActor : ReceiveActor
     private CancellationTokenSource _cancel = new();
     private IDisposable? _lease;
     private RanksCompleted? _last;
+    private Term _term;
     private long _denominator;
     private Step _denominatorOf;
 
@@ -66,9 +68,11 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnGrant(GrantRanks grant)
     {
+        if (grant.Term.Value < _term.Value) return;
+        _term = grant.Term;
         if (_grant is { } current)
         {
-            if (grant.Term.Value < current.Term.Value || (grant.Term == current.Term && grant.GrantId <= current.GrantId)) return;
+            if (grant.Term == current.Term && grant.GrantId <= current.GrantId) return;
         }
         else if (_last is { } last && last.Term == grant.Term && last.GrantId >= grant.GrantId)
         {
@@ -81,24 +85,24 @@ public sealed class GpuActor : ReceiveActor
         _coordinator = Sender;
         _cancel = new CancellationTokenSource();
         _node.DataLoader.Tell(new PrefetchSamples(grant.Input.Step.Next, grant.Ranks));
-        _node.Parameters.AcquireAsync(grant.Input, grant.Routes, _cancel.Token).PipeTo(
-            Self, success: lease => new ParametersReady(grant.GrantId, lease), failure: e => new Failed(grant.GrantId, e));
+        _node.Parameters.AcquireAsync(grant, _cancel.Token).PipeTo(
+            Self, success: lease => new ParametersReady(grant, lease), failure: e => new Failed(grant, e));
     }
 
     private void OnParameters(ParametersReady message)
     {
-        if (_grant?.GrantId != message.GrantId)
+        if (!ReferenceEquals(_grant, message.Grant))
         {
             message.Lease.Dispose();
             return;
         }
         _lease = message.Lease;
-        Self.Tell(new ComputeRank(message.GrantId, _grant.Ranks.Lo));
+        Self.Tell(new ComputeRank(message.Grant, message.Grant.Ranks.Lo));
     }
 
     private void OnCompute(ComputeRank message)
     {
-        if (_grant is not { } grant || grant.GrantId != message.GrantId) return;
+        if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
         var step = grant.Input.Step.Next;
         try
         {
@@ -108,19 +112,19 @@ public sealed class GpuActor : ReceiveActor
             try
             {
                 result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient);
+                _chaos.MaybeFlip(step, message.Rank, gradient);
             }
             catch
             {
                 _node.Pool.Return(gradient);
                 throw;
             }
-            _chaos.MaybeFlip(step, message.Rank, gradient);
             _accumulator.Add(new RankId(message.Rank), gradient);
             _outcomes.Add(new RankOutcome(result.LossSum, result.LossTokens, result.TokensPerExpert));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            OnFailed(new Failed(grant.GrantId, error));
+            OnFailed(new Failed(grant, error));
             return;
         }
         if (message.Rank + 1 < grant.Ranks.Hi)
@@ -133,7 +137,7 @@ public sealed class GpuActor : ReceiveActor
         // The next step's block is not known yet; this device will most likely get the same ranks again.
         _node.DataLoader.Tell(new PrefetchSamples(step.Next, grant.Ranks));
         SendAsync(grant, _accumulator.Take(), SumCounts()).PipeTo(
-            Self, success: () => new Acknowledged(grant.GrantId), failure: e => new Failed(grant.GrantId, e));
+            Self, success: () => new Acknowledged(grant), failure: e => new Failed(grant, e));
     }
 
     private async Task SendAsync(GrantRanks grant, IReadOnlyList<BlockSum> blocks, long[] tokensPerExpert)
@@ -150,7 +154,7 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnAcknowledged(Acknowledged message)
     {
-        if (_grant is not { } grant || grant.GrantId != message.GrantId) return;
+        if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
         _last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, [.. _outcomes]);
         _grant = null;
         _outcomes.Clear();
@@ -159,7 +163,7 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnFailed(Failed message)
     {
-        if (_grant is not { } grant || grant.GrantId != message.GrantId) return;
+        if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
         var cause = message.Error is AggregateException { InnerExceptions.Count: > 0 } many ? many.InnerExceptions[0] : message.Error;
         _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
         Abandon();

@@ -55,5 +55,6 @@ public sealed class NodeAgent : ReceiveActor, IWithTimers
     private void Hello() => _run.Tell(new WorkerHello(
         _node.Id, Environment.ProcessId, _node.Run, NodeRuntime.ProtocolVersion, _node.Definition.PlanHash, _node.NumericsClass, _node.DataPlane,
         Self, _devices,
-        [.. _node.HeldReplicas.OrderBy(h => h.Key.Value).Select(h => new HeldReplica(h.Key, h.Value.Replica, h.Value.Applied(), h.Value.Actor))]));
+        [.. _node.HeldReplicas.OrderBy(h => h.Key.Shard.Value).ThenBy(h => h.Key.Replica.Value)
+            .Select(h => new HeldReplica(h.Key.Shard, h.Key.Replica, h.Value.Applied(), h.Value.Actor))]));
 }

@@ -70,7 +70,7 @@ public sealed class NodeRuntime : IAsyncDisposable
     public ReplicaDirectory Replicas { get; }
 
     /// <summary>Replicas that live here, as the coordinator is told.</summary>
-    public ConcurrentDictionary<ShardId, (ReplicaId Replica, Func<Lineage> Applied, IActorRef Actor)> HeldReplicas { get; } = new();
+    public ConcurrentDictionary<(ShardId Shard, ReplicaId Replica), (Func<Lineage> Applied, IActorRef Actor)> HeldReplicas { get; } = new();
 
     /// <summary>The parameters that this node's devices compute on.</summary>
     public NodeParameters Parameters { get; }

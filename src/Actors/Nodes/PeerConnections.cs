@@ -20,7 +20,7 @@ public sealed class PeerConnections(RunId run) : IAsyncDisposable
     {
         lock (_gate)
         {
-            if (!_clients.TryGetValue(endpoint, out var client) || client.IsFaulted || client.IsCanceled)
+            if (!_clients.TryGetValue(endpoint, out var client) || client.IsFaulted || client.IsCanceled || (client.IsCompletedSuccessfully && client.Result.IsClosed))
                 _clients[endpoint] = client = ConnectAsync(endpoint);
             return client.WaitAsync(ct);
         }

@@ -18,6 +18,18 @@ public sealed class CheckpointRound(Lineage version, long optimizerStep, int sha
     /// <summary>Updates applied.</summary>
     public long OptimizerStep { get; } = optimizerStep;
 
+    /// <summary>Hash of the state once the manifest is on storage.</summary>
+    public Digest256? State { get; set; }
+
+    /// <summary>Whether the seal was given to the journal.</summary>
+    public bool Sealing { get; set; }
+
+    /// <summary>When something last happened.</summary>
+    public DateTime LastProgress { get; set; } = DateTime.UtcNow;
+
+    /// <summary>Shards whose blob is not on storage yet.</summary>
+    public IEnumerable<ShardId> Missing => Enumerable.Range(0, _blobs.Length).Where(i => _blobs[i] is null).Select(i => new ShardId(i));
+
     /// <summary>Whether every blob is on storage.</summary>
     public bool IsComplete => _written == _blobs.Length;
 
@@ -25,6 +37,7 @@ public sealed class CheckpointRound(Lineage version, long optimizerStep, int sha
     public bool Add(BlobWritten blob)
     {
         if (_blobs[blob.Shard.Value] is not null) return false;
+        LastProgress = DateTime.UtcNow;
         _blobs[blob.Shard.Value] = new BlobReference(blob.Shard, blob.Hash, blob.Bytes);
         return ++_written == _blobs.Length;
     }

@@ -12,7 +12,9 @@ namespace ElasticTrain.Actors.Runs;
 public sealed partial class TrainingRun
 {
     private sealed record StartPoint(int Attempt, CheckpointManifest? Manifest, IReadOnlyList<string> Problems, IReadOnlyList<Lineage> Bad);
-    private sealed record StartPointFailed(Exception Error);
+    private sealed record StartPointFailed(int Attempt, Exception Error);
+    private const int HellosBeforeLoss = 8;
+
     private sealed record Deferred(IRunCommand Command, IActorRef Client);
 
     private readonly Dictionary<ShardId, IActorRef> _replicas = [];
@@ -26,6 +28,7 @@ public sealed partial class TrainingRun
 
     private void StartGathering()
     {
+        if (_phase == Phase.Finished) return;
         _phase = Phase.Gathering;
         _gatheringSince = DateTime.UtcNow;
         _version = _state.CommittedVersion;
@@ -58,6 +61,7 @@ public sealed partial class TrainingRun
             hello.Agent.Tell(new WorkerWelcome(_term, Self));
         }
         StopStrangers(hello);
+        MissReplicas(hello);
         if (_end is not null) hello.Agent.Tell(_end);
         else if (_phase == Phase.Gathering) TryProceed();
         else if (isNew && _phase == Phase.Stepping) OpenStep();
@@ -69,6 +73,16 @@ public sealed partial class TrainingRun
         if (_phase is not (Phase.Placing or Phase.Stepping)) return;
         foreach (var held in hello.Replicas)
             if (_state.Placed!.Placements[held.Shard.Value].Replica.Value > held.Replica.Value) held.Actor.Tell(new StopReplica(_term));
+    }
+
+    /// <summary>A replica may end while its node lives on: notice what its node no longer names.</summary>
+    private void MissReplicas(WorkerHello hello)
+    {
+        if (_phase != Phase.Stepping || _roster.Find(hello.Node) is not { } worker) return;
+        var missing = _state.Placed!.Placements.FirstOrDefault(p => p.Node == hello.Node && _roster.Holder(p) is null);
+        // Some hellos may have been under way since before the replica was there.
+        worker.HellosWithoutReplica = missing is null ? 0 : worker.HellosWithoutReplica + 1;
+        if (worker.HellosWithoutReplica >= HellosBeforeLoss) Rewind($"{hello.Node.Name} no longer holds {missing!.Shard}~{missing.Replica}");
     }
 
     private void OnMemberEvent(ClusterEvent.IMemberEvent message)
@@ -187,7 +201,8 @@ public sealed partial class TrainingRun
             return;
         }
         _version = newest.Applied;
-        _grantedThrough = _version.Step.Next;
+        // Where a replay was cut short, the committed steps ahead were granted long ago.
+        if (_version.Step.Next > _grantedThrough) _grantedThrough = _version.Step.Next;
         _lastApply = newest.Decision is { } decision ? decision with { Term = _term } : null;
         _appliedShards.Clear();
         foreach (var report in _reports.Values)
@@ -207,6 +222,12 @@ public sealed partial class TrainingRun
     {
         _reason = reason;
         AbandonStep();
+        if (_stopping)
+        {
+            // There is nothing to wait for: the journal and the newest seal are enough to go on from.
+            End(130, $"stopped at step {_state.Committed.Count} ({_stopReason}); the next start replays the steps since the last checkpoint");
+            return;
+        }
         int workers = _roster.Reachable.Count();
         bool patience = _state.Placed is null || _phase == Phase.Gathering;
         if (workers < Math.Max(1, _target.MinWorkers) || (patience && workers < _target.ExpectedWorkers && DateTime.UtcNow - _gatheringSince < RunTarget.Patience))
@@ -224,13 +245,13 @@ public sealed partial class TrainingRun
         int attempt = ++_attempt;
         var store = _node.Definition.Checkpoints;
         var planHash = _node.Definition.PlanHash;
-        var sealedVersions = _state.Seals.Select(s => s.Version).ToHashSet();
+        var sealedVersions = _state.Seals.Select(s => s.Version).Where(v => _state.VersionAt(v.Step) == v).ToHashSet();
         Task.Run(() =>
         {
             var (newest, problems) = store.NewestThatVerifies(planHash, m => sealedVersions.Contains(m.Version));
             var bad = sealedVersions.Where(v => newest is null || v.Step > newest.Step).ToList();
             return new StartPoint(attempt, newest, problems, bad);
-        }).PipeTo(Self, failure: e => new StartPointFailed(e));
+        }).PipeTo(Self, failure: e => new StartPointFailed(attempt, e));
     }
 
     private void OnStartPoint(StartPoint point)
@@ -263,7 +284,7 @@ public sealed partial class TrainingRun
         int attempt = _attempt;
         Record(new ReplicasPlaced(from, ReplicaPlacer.Place(_node.Layout.Shards, nodes, _state.LastReplica), _reason), placed =>
         {
-            if (attempt != _attempt) return;
+            if (attempt != _attempt || _phase != Phase.Loading) return;
             _phase = Phase.Placing;
             _version = from;
             _optimizerStep = point.Manifest?.OptimizerStep ?? 0;

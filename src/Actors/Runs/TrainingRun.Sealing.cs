@@ -11,6 +11,8 @@ public sealed partial class TrainingRun
 {
     private const long EventsPerSnapshot = 1000;
 
+    private static readonly TimeSpan RoundPatience = TimeSpan.FromMinutes(1);
+
     private CheckpointRound? _round;
     private string _stopReason = "";
     private long _lastSnapshot;
@@ -39,13 +41,24 @@ public sealed partial class TrainingRun
     private void OnManifestWritten(ManifestWritten message)
     {
         if (_round is not { } round || message.Version != round.Version) return;
-        // A seal must not be durable before the commit that it rests on; the journal keeps the order in which events are given to it.
-        Record(new CheckpointSealed(round.Version, message.State, round.OptimizerStep), seal =>
+        round.State = message.State;
+        TrySeal();
+    }
+
+    /// <summary>
+    /// Seals a complete checkpoint once its step's commit is durable. Given to the journal right behind the commit, the seal could
+    /// become durable alone: an outage that fails one write need not fail the next.
+    /// </summary>
+    private void TrySeal()
+    {
+        if (_round is not { State: { } state, Sealing: false } round || _state.VersionAt(round.Version.Step) != round.Version) return;
+        round.Sealing = true;
+        Record(new CheckpointSealed(round.Version, state, round.OptimizerStep), seal =>
         {
             _badSeals.Remove(seal.Version);
             if (_round == round) _round = null;
             _node.CheckpointWriter.Tell(new CollectCheckpoints(
-                [.. _state.Seals.Select(s => s.Version).Distinct().OrderBy(v => v.Step).TakeLast(Math.Max(1, _node.Plan.Checkpoint.Keep))]));
+                [.. _state.Seals.Select(s => s.Version).Where(v => !_badSeals.Contains(v)).Distinct().OrderBy(v => v.Step).TakeLast(Math.Max(1, _node.Plan.Checkpoint.Keep))]));
             if (LastSequenceNr - _lastSnapshot >= EventsPerSnapshot)
             {
                 _lastSnapshot = LastSequenceNr;
@@ -53,6 +66,26 @@ public sealed partial class TrainingRun
             }
             OpenStep();
         });
+    }
+
+    /// <summary>A message of the round was lost with its node or its connection: ask again, or give the round up where the replicas have moved on.</summary>
+    private void NudgeRound()
+    {
+        if (_round is not { Sealing: false } round || DateTime.UtcNow - round.LastProgress < RoundPatience) return;
+        round.LastProgress = DateTime.UtcNow;
+        if (round.IsComplete)
+        {
+            if (round.State is null) _node.CheckpointWriter.Tell(new WriteManifest(round.Manifest(_node.Definition.PlanHash), Self));
+        }
+        else if (round.Version == _version)
+        {
+            foreach (var shard in round.Missing) _replicas[shard].Tell(new SnapshotReplica(_term, _version));
+        }
+        else
+        {
+            _notes.Add($"the checkpoint of step {round.Version.Step} is given up: no news of shards {string.Join(", ", round.Missing)}");
+            _round = null;
+        }
     }
 
     private void OnBlobFailed(BlobFailed message)
@@ -116,7 +149,9 @@ public sealed partial class TrainingRun
         if (_phase == Phase.Finished) return;
         string message = $"term {_term} of {_node.Id.Name} was superseded by term {newer}; this node steps down";
         _notes.Add(message);
-        End(RunEnded.Superseded, message);
+        // Only this process ends: the workers belong to the successor.
+        _phase = Phase.Finished;
+        _detail = message;
         _node.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, message));
     }
 }

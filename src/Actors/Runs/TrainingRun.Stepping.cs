@@ -24,6 +24,7 @@ public sealed partial class TrainingRun
     private Step _grantedThrough;
     private long _optimizerStep;
     private long _lastGrant;
+    private TimeSpan _longestGrant;
     private int _pendingCommits;
     private bool _paused, _waitingForWorkers, _stopping;
 
@@ -31,6 +32,7 @@ public sealed partial class TrainingRun
     {
         _phase = Phase.Stepping;
         _meter.Reset();
+        foreach (var worker in _roster.Workers) worker.HellosWithoutReplica = 0;
         _routes = [.. _state.Placed!.Placements.Select(p => new ShardRoute(p.Shard, p.Replica, _roster.Find(p.Node)!.Hello.DataPlane))];
     }
 
@@ -84,14 +86,16 @@ public sealed partial class TrainingRun
             // Guided self-scheduling: an equal share of what is left, so that fast devices come back for more.
             if (_progress.Grant(_lastGrant + 1, Math.Max(1, _progress.Queued / devices)) is not { } ranks) return;
             device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, _routes);
+            device.GrantedAt = DateTime.UtcNow;
             device.Actor.Tell(device.Grant);
         }
     }
 
     private void OnRanksCompleted(RanksCompleted message)
     {
-        Free(message.GrantId);
-        if (_progress is not null && message.Input == _progress.Input && message.Term == _term) _progress.Complete(message);
+        if (message.Term != _term) return;
+        if (Free(message.GrantId) is { } device && DateTime.UtcNow - device.GrantedAt is var took && took > _longestGrant) _longestGrant = took;
+        if (_progress is not null && message.Input == _progress.Input) _progress.Complete(message);
         GrantIdle();
         TryDecide();
     }
@@ -111,7 +115,7 @@ public sealed partial class TrainingRun
 
     private void OnSealed(GradientSealed message)
     {
-        if (_progress is null || message.Input != _progress.Input) return;
+        if (_progress is null || message.Input != _progress.Input || !IsPlaced(message.Shard, message.Replica)) return;
         if (_progress.Seal(message) is { } contradiction)
         {
             Halt(_progress.Step, contradiction);
@@ -166,6 +170,7 @@ public sealed partial class TrainingRun
         Record(committed, _ =>
         {
             _pendingCommits--;
+            TrySeal();
             TryDecide();
             if (_progress is null) OpenStep();
         });
@@ -173,7 +178,7 @@ public sealed partial class TrainingRun
 
     private void OnApplied(StepApplied message)
     {
-        if (_lastApply is { } apply && message.Applied == apply.Output) _appliedShards.Add(message.Shard);
+        if (_lastApply is { } apply && message.Applied == apply.Output && IsPlaced(message.Shard, message.Replica)) _appliedShards.Add(message.Shard);
     }
 
     private void OnRefusal(ReplicaRefusal message)
@@ -191,8 +196,22 @@ public sealed partial class TrainingRun
         if (_progress is { AllRanksDone: true, IsComplete: false } progress)
             foreach (var shard in progress.Unsealed) _replicas[shard].Tell(new ReportSeal(_term, progress.Input));
         if (_progress is null) OpenStep();
+        NudgeRound();
+        Duplicate();
         GrantIdle();
     }
+
+    /// <summary>Gives the ranks of a device that takes unusually long to an idle one as well. The first result counts; both have the same bits.</summary>
+    private void Duplicate()
+    {
+        if (_progress is not { Queued: 0, AllRanksDone: false } progress || _roster.Devices.All(d => d.Grant is not null)) return;
+        var least = _node.Plan.Elastic.SuspectAfter;
+        var patience = _longestGrant * 4 > least ? _longestGrant * 4 : least;
+        foreach (var device in _roster.Devices)
+            if (device.Grant is { } grant && DateTime.UtcNow - device.GrantedAt > patience) progress.Requeue(grant.GrantId);
+    }
+
+    private bool IsPlaced(ShardId shard, ReplicaId replica) => _state.Placed!.Placements[shard.Value].Replica == replica;
 
     private void ResendApply()
     {

@@ -59,7 +59,10 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         Command<ClusterEvent.ReachabilityEvent>(OnReachability);
         Command<ReplicaReport>(OnReport);
         Command<StartPoint>(OnStartPoint);
-        Command<StartPointFailed>(m => End(1, $"no state to start from: {m.Error.Message}"));
+        Command<StartPointFailed>(m =>
+        {
+            if (_phase == Phase.Loading && m.Attempt == _attempt) End(1, $"no state to start from: {m.Error.Message}");
+        });
         Command<ReplicaReady>(OnReplicaReady);
         Command<ReplicaFailed>(OnReplicaFailed);
         Command<ReplicaRefusal>(OnRefusal);
@@ -120,6 +123,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
                 End(1, foreign);
                 return;
             }
+            if (!definition.Journaled) definition.MarkJournaled();
         }
         else if (_node.Definition.Journaled)
         {
@@ -130,7 +134,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         {
             Record(new RunCreated(_node.Run, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass)), _ => definition.MarkJournaled());
         }
-        if (_state.Coordinator is { } last && _node.LastTerm is { } held && last.Term.Value > held.Value)
+        if (_state.Coordinator is { } last && _node.LastTerm is { } held && (last.Term.Value > held.Value || (last.Term == held && (last.Node != _node.Id.Name || last.Pid != Environment.ProcessId))))
         {
             // This process coordinated before, and someone else has since: it was cut off, and its view of the cluster is stale.
             _term = held;
@@ -245,6 +249,8 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             case Phase.Placing: SendStarts(); break;
             case Phase.Promising: SendPromises(); break;
             case Phase.Stepping: NudgeStep(); break;
+            // Agents end their nodes when they are told; a node that only coordinates has none.
+            case Phase.Finished when _end is not null && !_cluster.SelfRoles.Contains(Hosting.RunNode.WorkerRole): _node.Ended.TrySetResult(_end); break;
             default: break;
         }
     }

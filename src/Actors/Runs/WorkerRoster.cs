@@ -15,6 +15,9 @@ public sealed class DeviceSlot(NodeId node, IActorRef actor)
     /// <summary>The grant that it works on; null when idle.</summary>
     public Devices.GrantRanks? Grant { get; set; }
 
+    /// <summary>When <see cref="Grant"/> was given.</summary>
+    public DateTime GrantedAt { get; set; }
+
     /// <summary>Earliest moment for the next grant after a failure, so that a broken link is not hammered.</summary>
     public DateTime NotBefore { get; set; }
 }
@@ -27,6 +30,9 @@ public sealed class Worker(WorkerHello hello)
 
     /// <summary>Its devices.</summary>
     public IReadOnlyList<DeviceSlot> Devices { get; } = hello.Devices.Select(d => new DeviceSlot(hello.Node, d)).ToList();
+
+    /// <summary>How many times in a row it did not name a replica that it should hold.</summary>
+    public int HellosWithoutReplica { get; set; }
 
     /// <summary>The failure detector does not hear it. It keeps its replicas until it is removed, but gets no work.</summary>
     public bool Unreachable { get; set; }

@@ -48,7 +48,7 @@ public sealed class ShardActor : ReceiveActor
     {
         if (_replica is null) return;
         _node.Replicas.Remove(_id.Shard, _id.Replica);
-        _node.HeldReplicas.TryRemove(_id.Shard, out _);
+        _node.HeldReplicas.TryRemove((_id.Shard, _id.Replica), out _);
         _replica.Dispose();
     }
 
@@ -82,9 +82,10 @@ public sealed class ShardActor : ReceiveActor
     {
         var self = Self;
         _loading = false;
-        _replica = new ShardReplica(message.State, _id.Replica, message.Version, _node.VirtualRanks, _node.Pool, seal => self.Tell(seal));
-        _node.Replicas.Add(_replica, message.State.Info.Length);
-        _node.HeldReplicas[_id.Shard] = (_id.Replica, () => _replica.Applied, Self);
+        var replica = new ShardReplica(message.State, _id.Replica, message.Version, _node.VirtualRanks, _node.Pool, seal => self.Tell(seal));
+        _replica = replica;
+        _node.Replicas.Add(replica, message.State.Info.Length);
+        _node.HeldReplicas[(_id.Shard, _id.Replica)] = (() => replica.Applied, Self);
         _coordinator.Tell(new ReplicaReady(_id.Shard, _id.Replica, message.Version, Self));
     }
 

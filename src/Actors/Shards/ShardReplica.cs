@@ -19,7 +19,7 @@ public sealed class ShardReplica : IDisposable
     private readonly BufferPool _pool;
     private readonly Action<GradientSealed> _onSealed;
     private readonly ShardState _state;
-    private TreeReducer _reducer;
+    private Round _round;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Lineage _applied;
     private GradientSealed? _seal;
@@ -40,7 +40,7 @@ public sealed class ShardReplica : IDisposable
         _virtualRanks = virtualRanks;
         _pool = pool;
         _onSealed = onSealed;
-        _reducer = new TreeReducer(virtualRanks, state.Info.Length, pool);
+        _round = NewRound();
     }
 
     /// <summary>The shard.</summary>
@@ -69,7 +69,7 @@ public sealed class ShardReplica : IDisposable
     /// <exception cref="DataPlaneRefusedException">The version belongs to another history, or is not here yet.</exception>
     public void Contribute(Lineage input, RankRange block, ReadOnlySpan<float> values, bool marker)
     {
-        TreeReducer reducer;
+        Round round;
         lock (_gate)
         {
             if (_stopped) throw new DataPlaneRefusedException($"{Shard}~{Replica} was stopped");
@@ -80,18 +80,28 @@ public sealed class ShardReplica : IDisposable
                     $"{Shard}~{Replica} refuses a contribution of lineage {input.Step}:{input.Digest}: it is at {_applied.Step}:{_applied.Digest}");
             }
             // A reducer of its own for every step: a late duplicate that passed this check meets the old one.
-            reducer = _reducer;
+            round = _round;
+            round.Users++;
         }
-        var outcome = marker ? reducer.ContributeMarker(block) : reducer.Contribute(block, values);
-        if (outcome != ContributionOutcome.Completed) return;
-        var (sumOfSquares, finite, digest) = GradientStatistics.Of(reducer.Sum!.Span);
-        var seal = new GradientSealed(Shard, Replica, input, sumOfSquares, finite, digest);
-        lock (_gate)
+        try
         {
-            if (_stopped || input != _applied) return;
-            _seal = seal;
+            var outcome = marker ? round.Reducer.ContributeMarker(block) : round.Reducer.Contribute(block, values);
+            if (outcome != ContributionOutcome.Completed) return;
+            var (sumOfSquares, finite, digest) = GradientStatistics.Of(round.Reducer.Sum!.Span);
+            var seal = new GradientSealed(Shard, Replica, input, sumOfSquares, finite, digest);
+            lock (_gate)
+            {
+                if (round.Retired) return;
+                _seal = seal;
+            }
+            _onSealed(seal);
         }
-        _onSealed(seal);
+        finally
+        {
+            bool last;
+            lock (_gate) last = --round.Users == 0 && round.Retired;
+            if (last) round.Reducer.Reset();
+        }
     }
 
     /// <summary>Applies a decided step.</summary>
@@ -100,32 +110,35 @@ public sealed class ShardReplica : IDisposable
     public ulong Apply(ApplyStep step)
     {
         bool frozen = Model.ParameterLayout.IsFrozen(_state.Info, step.FrozenPrefix);
-        TreeReducer reducer;
+        Round round;
         lock (_gate)
         {
             if (step.Input != _applied) throw new InvalidOperationException($"{Shard}~{Replica} is at {_applied}; the decision follows {step.Input}.");
             if (!frozen && _seal is null) throw new InvalidOperationException($"{Shard}~{Replica} has not sealed step {step.Output.Step}.");
-            reducer = _reducer;
+            round = _round;
         }
+        ulong checksum;
+        bool unused;
         _tensors.EnterWriteLock();
         try
         {
-            ulong checksum = _state.Apply(step, frozen ? default : reducer.Sum!.Span);
+            checksum = _state.Apply(step, frozen ? default : round.Reducer.Sum!.Span);
             lock (_gate)
             {
                 Remember(_applied);
                 _applied = step.Output;
                 _seal = null;
-                _reducer = new TreeReducer(_virtualRanks, _state.Info.Length, _pool);
+                unused = Retire();
+                _round = NewRound();
                 Pulse();
             }
-            return checksum;
         }
         finally
         {
             _tensors.ExitWriteLock();
-            reducer.Reset();
         }
+        if (unused) round.Reducer.Reset();
+        return checksum;
     }
 
     /// <summary>Copies the parameters of a version, waiting until the replica has it.</summary>
@@ -170,12 +183,15 @@ public sealed class ShardReplica : IDisposable
     /// <summary>Refuses everything from now on and frees the tensors.</summary>
     public void Dispose()
     {
+        bool unused;
         lock (_gate)
         {
             if (_stopped) return;
             _stopped = true;
+            unused = Retire();
             Pulse();
         }
+        if (unused) _round.Reducer.Reset();
         _tensors.EnterWriteLock();
         try
         {
@@ -203,6 +219,15 @@ public sealed class ShardReplica : IDisposable
         }
     }
 
+    private Round NewRound() => new(new TreeReducer(_virtualRanks, _state.Info.Length, _pool));
+
+    /// <summary>Ends the step in progress; true when nobody uses its reducer any more. Otherwise the last user gives its buffers back.</summary>
+    private bool Retire()
+    {
+        _round.Retired = true;
+        return _round.Users == 0;
+    }
+
     private void Remember(Lineage version)
     {
         _past.Enqueue(version);
@@ -222,5 +247,15 @@ public sealed class ShardReplica : IDisposable
         var copy = new NativeBuffer(source.Length);
         source.Span.CopyTo(copy.Span);
         return copy;
+    }
+
+    /// <summary>The reducer of one step, and who is in it.</summary>
+    private sealed class Round(TreeReducer reducer)
+    {
+        public TreeReducer Reducer { get; } = reducer;
+
+        public int Users { get; set; }
+
+        public bool Retired { get; set; }
     }
 }

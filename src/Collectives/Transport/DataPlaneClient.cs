@@ -46,6 +46,9 @@ public sealed class DataPlaneClient : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether the connection is gone: nothing can be asked over it any more.</summary>
+    public bool IsClosed => _frames.IsClosed;
+
     /// <summary>The node at the other end.</summary>
     public IPEndPoint Peer { get; }
 
