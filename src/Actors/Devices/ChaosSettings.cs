@@ -5,33 +5,49 @@ namespace ElasticTrain.Actors.Devices;
 
 /// <summary>
 /// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
-/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>.
+/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c> and <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>.
 /// </summary>
 /// <param name="FlipStep">The step; 0 for none.</param>
 /// <param name="FlipRank">The rank.</param>
 /// <param name="FlipElement">The element of the flat gradient whose lowest mantissa bit is flipped.</param>
-public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement)
+/// <param name="ProtocolVersion">The protocol version that the node claims to speak; null for its own.</param>
+public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement, int? ProtocolVersion)
 {
     /// <summary>The variable that asks for a flipped bit.</summary>
     public const string FlipVariable = "ELASTICTRAIN_FLIP_GRADIENT_BIT";
 
+    /// <summary>The variable that makes a node claim another protocol version.</summary>
+    public const string ProtocolVariable = "ELASTICTRAIN_PROTOCOL_VERSION";
+
     /// <summary>No faults.</summary>
-    public static readonly ChaosSettings None = new(0, 0, 0);
+    public static readonly ChaosSettings None = new(0, 0, 0, null);
 
     /// <summary>Reads the environment.</summary>
     /// <param name="allowed">The plan's <c>elastic.allow-chaos</c>.</param>
     /// <exception cref="BadInputException">A fault is asked for and not allowed, or not readable.</exception>
     public static ChaosSettings FromEnvironment(bool allowed)
     {
-        string? text = Environment.GetEnvironmentVariable(FlipVariable);
-        if (string.IsNullOrEmpty(text)) return None;
-        if (!allowed) throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "nothing, unless the plan says elastic.allow-chaos = true");
+        var settings = None;
+        if (Read(ProtocolVariable, allowed) is { } version)
+        {
+            if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int claimed))
+                throw new BadInputException($"environment variable {ProtocolVariable}", $"'{version}'", "a whole number");
+            settings = settings with { ProtocolVersion = claimed };
+        }
+        if (Read(FlipVariable, allowed) is not { } text) return settings;
         string[] parts = text.Split(':');
         if (parts.Length == 3 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out long step)
             && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int rank)
             && long.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out long element))
-            return new ChaosSettings(step, rank, element);
+            return settings with { FlipStep = step, FlipRank = rank, FlipElement = element };
         throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "STEP:RANK:ELEMENT, three whole numbers");
+    }
+
+    private static string? Read(string variable, bool allowed)
+    {
+        string? text = Environment.GetEnvironmentVariable(variable);
+        if (string.IsNullOrEmpty(text)) return null;
+        return allowed ? text : throw new BadInputException($"environment variable {variable}", $"'{text}'", "nothing, unless the plan says elastic.allow-chaos = true");
     }
 
     /// <summary>Flips the bit if this is the rank for it.</summary>
