@@ -26,7 +26,7 @@ internal sealed partial class Child : IDisposable
     }
 
     /// <summary>This program, as another process.</summary>
-    public static Child Self(params IEnumerable<string> arguments) => new(Environment.ProcessPath!, arguments);
+    public static Child Self(params IEnumerable<string> arguments) => new(Path.Combine(AppContext.BaseDirectory, "ElasticTrain.Elastic"), arguments);
 
     /// <summary><c>elastictrain</c>, from the artifacts folder beside this program's own.</summary>
     public static Child ElasticTrain(params IEnumerable<string> arguments)
