@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using ElasticTrain.Actors.Hosting;
 using ElasticTrain.Actors.Runs;
+using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Nodes;
 using ElasticTrain.Host.Tests.Harness;
 using RunFolder = ElasticTrain.Host.Tests.Harness.RunFolder;
@@ -89,16 +90,32 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
         }, $"step {step} is committed", Patience, () => $"step {reached} is.\n{Describe()}");
     }
 
-    /// <summary>The process that coordinates, as <c>status</c> says; waits until there is one.</summary>
-    public async Task<StatusWorker> CoordinatorAsync()
+    /// <summary>A status with a coordinator and with shards on nodes: the run is under way.</summary>
+    public async Task<RunStatusShape> PlacedAsync()
     {
         RunStatusShape? status = null;
         for (DateTime start = DateTime.UtcNow; DateTime.UtcNow - start < Patience;)
         {
             status = await StatusAsync();
-            if (status.Coordinator is { } c && status.Workers.FirstOrDefault(w => w.Pid == c.Pid) is { } worker) return worker;
+            if (status.Coordinator is not null && status.Workers.Count > 0 && status.Shards.Count > 0) return status;
         }
-        throw new TimeoutException($"No coordinator: {status}.\n{Describe()}");
+        throw new TimeoutException($"The shards are not placed: {status}.\n{Describe()}");
+    }
+
+    /// <summary>Sends a command to the live nodes as freeze, pause, ... do, without the time that a process of its own takes to start, and with a client id of the test's choice.</summary>
+    public async Task<ControlReply> SendAsync(ControlRequest request) =>
+        await ControlClient.SendAsync(Folder, request, Patience, CancellationToken.None) ?? throw new InvalidOperationException($"No node lives.\n{Describe()}");
+
+    /// <summary>Freezes layers 0-1 and the embedding from a step on.</summary>
+    public async Task FreezeAtAsync(long step) => await AcceptedAsync("freeze", ("layers", "1"), ("moments", "keep"), ("at", Text(step)));
+
+    /// <summary>Trains everything from a step on.</summary>
+    public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));
+
+    private async Task AcceptedAsync(string command, params (string Name, string Value)[] arguments)
+    {
+        ControlReply reply = await SendAsync(ControlRequest.New(command, arguments.ToDictionary(a => a.Name, a => a.Value)));
+        if (!reply.Ok) Assert.Fail($"{command} was refused: {reply.Error}\n{Describe()}");
     }
 
     /// <summary>What the processes of this run said, for a failure's message.</summary>
