@@ -5,13 +5,15 @@ namespace ElasticTrain.Actors.Devices;
 
 /// <summary>
 /// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
-/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c> and <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>.
+/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>, <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>,
+/// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>.
 /// </summary>
 /// <param name="FlipStep">The step; 0 for none.</param>
 /// <param name="FlipRank">The rank.</param>
 /// <param name="FlipElement">The element of the flat gradient whose highest mantissa bit is flipped: the sum over ranks may round a lower one away.</param>
 /// <param name="ProtocolVersion">The protocol version that the node claims to speak; null for its own.</param>
-public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement, int? ProtocolVersion)
+/// <param name="NumericsClass">What the node claims its golden probe to be the hash of; null for the probe itself.</param>
+public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement, int? ProtocolVersion, string? NumericsClass)
 {
     /// <summary>The variable that asks for a flipped bit.</summary>
     public const string FlipVariable = "ELASTICTRAIN_FLIP_GRADIENT_BIT";
@@ -19,15 +21,18 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     /// <summary>The variable that makes a node claim another protocol version.</summary>
     public const string ProtocolVariable = "ELASTICTRAIN_PROTOCOL_VERSION";
 
+    /// <summary>The variable that makes a node claim another numerics class.</summary>
+    public const string NumericsVariable = "ELASTICTRAIN_NUMERICS_CLASS";
+
     /// <summary>No faults.</summary>
-    public static readonly ChaosSettings None = new(0, 0, 0, null);
+    public static readonly ChaosSettings None = new(0, 0, 0, null, null);
 
     /// <summary>Reads the environment.</summary>
     /// <param name="allowed">The plan's <c>elastic.allow-chaos</c>.</param>
     /// <exception cref="BadInputException">A fault is asked for and not allowed, or not readable.</exception>
     public static ChaosSettings FromEnvironment(bool allowed)
     {
-        var settings = None;
+        var settings = None with { NumericsClass = Read(NumericsVariable, allowed) };
         if (Read(ProtocolVariable, allowed) is { } version)
         {
             if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int claimed))

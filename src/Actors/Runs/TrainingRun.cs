@@ -96,6 +96,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
     protected override void PreStart()
     {
         base.PreStart();
+        _notes.RecoveryStarted();
         _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent), typeof(ClusterEvent.IReachabilityEvent));
         Timers.StartPeriodicTimer("nudge", new Nudge(), NudgeInterval);
     }
@@ -109,7 +110,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
 
     private void OnRecovered()
     {
-        _notes.JournalProblem = null;
+        _notes.RecoveryCompleted();
         var definition = _node.Definition;
         if (_state.Created is { } created)
         {

@@ -30,6 +30,9 @@ public sealed record ControlReply(bool Ok, string? Error, JsonElement? Result, b
     /// <summary>Refused, for good.</summary>
     public static ControlReply Failure(string error) => new(false, error, null);
 
+    /// <summary>The reason of a node that knows no better one.</summary>
+    public const string NoCoordinator = "no coordinator answers";
+
     /// <summary>Not possible now; worth another try.</summary>
     public static ControlReply NotNow(string reason) => new(false, reason, null, true);
 }

@@ -33,24 +33,30 @@ public sealed class SmallRuns : IAsyncLifetime
 
     public string PlanFile => Path.Combine(folder, "small.conf");
 
+    /// <summary>The same with more steps, for tests that need time.</summary>
+    public string LongPlanFile => Path.Combine(folder, "long.conf");
+
     public async Task InitializeAsync()
     {
         string text = Path.Combine(folder, "text.txt");
         await File.WriteAllTextAsync(text, Text());
-        await File.WriteAllTextAsync(PlanFile, $$"""
+        await File.WriteAllTextAsync(PlanFile, Plan(text, Steps));
+        await File.WriteAllTextAsync(LongPlanFile, Plan(text, 600));
+        await FinishAsync(Undisturbed);
+        Digest = await DigestAsync(Undisturbed);
+        Assert.Equal(Steps + 1, Digest.Split('\n').Length);
+    }
+
+    private static string Plan(string text, int steps) => $$"""
             name = small
             seed = 7
             model { preset = tiny }
             data { input = "{{text}}" }
             batch { train-batch-size = 32, micro-batch-size = 2, gradient-accumulation-steps = 1, sequence-length = 32 }
-            phases = [ { name = pretrain, steps = {{Steps}} } ]
+            phases = [ { name = pretrain, steps = {{steps}} } ]
             optimizer { learning-rate = 3e-3, schedule { type = cosine, warmup-steps = 5, min-ratio = 0.1 } }
             checkpoint { every = 10, keep = 2 }
-            """);
-        await FinishAsync(Undisturbed);
-        Digest = await DigestAsync(Undisturbed);
-        Assert.Equal(Steps + 1, Digest.Split('\n').Length);
-    }
+            """;
 
     public Task DisposeAsync()
     {
@@ -60,8 +66,11 @@ public sealed class SmallRuns : IAsyncLifetime
     }
 
     /// <summary>Starts <c>train</c>.</summary>
-    public ProcessUnderTest Train(TestFolder run, params string[] more) =>
-        ProcessUnderTest.Start(Executable.ElasticTrain, ["train", PlanFile, "--run-dir", run, .. more]);
+    public ProcessUnderTest Train(TestFolder run, params string[] more) => TrainPlan(PlanFile, run, more);
+
+    /// <summary>Starts <c>train</c> with another plan.</summary>
+    public static ProcessUnderTest TrainPlan(string plan, TestFolder run, params string[] more) =>
+        ProcessUnderTest.Start(Executable.ElasticTrain, ["train", plan, "--run-dir", run, .. more]);
 
     /// <summary>Runs <c>train</c> to its end.</summary>
     public async Task<(int Code, string Output)> TrainToEndAsync(TestFolder run, params string[] more)
@@ -125,13 +134,13 @@ public sealed class SmallRuns : IAsyncLifetime
         return state;
     }
 
-    /// <summary>Copies a folder whose processes are gone.</summary>
-    public static TestFolder Copy(string from)
+    /// <summary>Copies a folder to which nothing writes, to the root of a run's folder or to a place in it.</summary>
+    public static TestFolder Copy(string from, string to = ".")
     {
         var copy = new TestFolder();
         foreach (string file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
         {
-            string target = Path.Combine(copy.Path, Path.GetRelativePath(from, file));
+            string target = Path.Combine(copy.Path, to, Path.GetRelativePath(from, file));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(file, target);
         }
