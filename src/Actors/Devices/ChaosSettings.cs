@@ -10,7 +10,7 @@ namespace ElasticTrain.Actors.Devices;
 /// </summary>
 /// <param name="FlipStep">The step; 0 for none.</param>
 /// <param name="FlipRank">The rank.</param>
-/// <param name="FlipElement">The element of the flat gradient whose lowest mantissa bit is flipped.</param>
+/// <param name="FlipElement">The element of the flat gradient whose highest mantissa bit is flipped: the sum over ranks may round a lower one away.</param>
 /// <param name="ProtocolVersion">The protocol version that the node claims to speak; null for its own.</param>
 /// <param name="NumericsClass">What the node claims its golden probe to be the hash of; null for the probe itself.</param>
 public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement, int? ProtocolVersion, string? NumericsClass)
@@ -60,6 +60,6 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     {
         if (FlipStep == 0 || step.Value != FlipStep || rank != FlipRank) return;
         ref float value = ref gradient.Slice(FlipElement, 1)[0];
-        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) ^ 1u);
+        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) ^ (1u << 22));
     }
 }

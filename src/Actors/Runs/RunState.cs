@@ -80,7 +80,8 @@ public sealed record RunState
     public RunState Apply(IRunEvent @event) => @event switch
     {
         RunCreated e => this with { Created = e },
-        CoordinatorStarted e => this with { Coordinator = e },
+        // A new term tries again what an earlier one halted at.
+        CoordinatorStarted e => this with { Coordinator = e, Halted = null },
         ReplicasPlaced e => this with { Placed = e, LastReplica = Math.Max(LastReplica, e.Placements.Max(p => p.Replica.Value)) },
         StepCommitted e when e.Step.Value == Committed.Count + 1 => this with { Committed = Committed.Add(e), Finished = null },
         StepCommitted e => throw new ElasticTrainException($"The journal commits step {e.Step} after step {Committed.Count}."),
