@@ -3,13 +3,13 @@ using System.Diagnostics;
 namespace ElasticTrain.Core;
 
 /// <summary>
-/// Ends a process whose parent is gone. A thread of its own looks twice a second, so neither a busy thread pool nor a blocked actor
+/// Ends a process whose parent is gone. A thread of its own looks four times a second, so neither a busy thread pool nor a blocked actor
 /// system delays it.
 /// </summary>
 public sealed class ParentWatch : IDisposable
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2.5);
     private readonly ManualResetEventSlim stopped = new();
 
     private ParentWatch(ProcessIdentity parent, Action gone, Action killSelf)
@@ -20,7 +20,7 @@ public sealed class ParentWatch : IDisposable
 
     /// <summary>
     /// Watches <paramref name="parent"/>. When it is gone, <paramref name="gone"/> is called once to end this process in good order; if it
-    /// still runs 3 s later it is killed. Together this takes less than 5 s.
+    /// still runs 2.5 s later it is killed. Together this takes less than 5 s.
     /// </summary>
     /// <param name="parent">The process to outlive by no more than 5 s.</param>
     /// <param name="gone">Asks this process to end. Must not block for long.</param>

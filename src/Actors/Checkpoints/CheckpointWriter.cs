@@ -59,7 +59,8 @@ public sealed class CheckpointWriter : ReceiveActor
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ElasticTrainException)
         {
-            _log.Error(error, "the checkpoint of step {0} could not be written", version.Step);
+            // The coordinator tells the user, once for all shards.
+            _log.Info("{0} of step {1} could not be written: {2}", shard.Value < 0 ? "the manifest" : shard.ToString(), version.Step, error.Message);
             replyTo.Tell(new BlobFailed(version, shard, error.Message));
         }
     }

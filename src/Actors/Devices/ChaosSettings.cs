@@ -5,33 +5,54 @@ namespace ElasticTrain.Actors.Devices;
 
 /// <summary>
 /// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
-/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>.
+/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>, <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>,
+/// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>.
 /// </summary>
 /// <param name="FlipStep">The step; 0 for none.</param>
 /// <param name="FlipRank">The rank.</param>
-/// <param name="FlipElement">The element of the flat gradient whose lowest mantissa bit is flipped.</param>
-public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement)
+/// <param name="FlipElement">The element of the flat gradient whose highest mantissa bit is flipped: the sum over ranks may round a lower one away.</param>
+/// <param name="ProtocolVersion">The protocol version that the node claims to speak; null for its own.</param>
+/// <param name="NumericsClass">What the node claims its golden probe to be the hash of; null for the probe itself.</param>
+public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement, int? ProtocolVersion, string? NumericsClass)
 {
     /// <summary>The variable that asks for a flipped bit.</summary>
     public const string FlipVariable = "ELASTICTRAIN_FLIP_GRADIENT_BIT";
 
+    /// <summary>The variable that makes a node claim another protocol version.</summary>
+    public const string ProtocolVariable = "ELASTICTRAIN_PROTOCOL_VERSION";
+
+    /// <summary>The variable that makes a node claim another numerics class.</summary>
+    public const string NumericsVariable = "ELASTICTRAIN_NUMERICS_CLASS";
+
     /// <summary>No faults.</summary>
-    public static readonly ChaosSettings None = new(0, 0, 0);
+    public static readonly ChaosSettings None = new(0, 0, 0, null, null);
 
     /// <summary>Reads the environment.</summary>
     /// <param name="allowed">The plan's <c>elastic.allow-chaos</c>.</param>
     /// <exception cref="BadInputException">A fault is asked for and not allowed, or not readable.</exception>
     public static ChaosSettings FromEnvironment(bool allowed)
     {
-        string? text = Environment.GetEnvironmentVariable(FlipVariable);
-        if (string.IsNullOrEmpty(text)) return None;
-        if (!allowed) throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "nothing, unless the plan says elastic.allow-chaos = true");
+        var settings = None with { NumericsClass = Read(NumericsVariable, allowed) };
+        if (Read(ProtocolVariable, allowed) is { } version)
+        {
+            if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int claimed))
+                throw new BadInputException($"environment variable {ProtocolVariable}", $"'{version}'", "a whole number");
+            settings = settings with { ProtocolVersion = claimed };
+        }
+        if (Read(FlipVariable, allowed) is not { } text) return settings;
         string[] parts = text.Split(':');
         if (parts.Length == 3 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out long step)
             && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int rank)
             && long.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out long element))
-            return new ChaosSettings(step, rank, element);
+            return settings with { FlipStep = step, FlipRank = rank, FlipElement = element };
         throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "STEP:RANK:ELEMENT, three whole numbers");
+    }
+
+    private static string? Read(string variable, bool allowed)
+    {
+        string? text = Environment.GetEnvironmentVariable(variable);
+        if (string.IsNullOrEmpty(text)) return null;
+        return allowed ? text : throw new BadInputException($"environment variable {variable}", $"'{text}'", "nothing, unless the plan says elastic.allow-chaos = true");
     }
 
     /// <summary>Flips the bit if this is the rank for it.</summary>
@@ -39,6 +60,6 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     {
         if (FlipStep == 0 || step.Value != FlipStep || rank != FlipRank) return;
         ref float value = ref gradient.Slice(FlipElement, 1)[0];
-        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) ^ 1u);
+        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) ^ (1u << 22));
     }
 }

@@ -97,6 +97,7 @@ public sealed class GpuActor : ReceiveActor
             return;
         }
         _lease = message.Lease;
+        _node.Clock.Mark(message.Grant.Input.Step.Next, StepMark.ParametersReady);
         Self.Tell(new ComputeRank(message.Grant, message.Grant.Ranks.Lo));
     }
 
@@ -132,6 +133,7 @@ public sealed class GpuActor : ReceiveActor
             Self.Tell(message with { Rank = message.Rank + 1 });
             return;
         }
+        _node.Clock.Mark(step, StepMark.Computed);
         _lease?.Dispose();
         _lease = null;
         // The next step's block is not known yet; this device will most likely get the same ranks again.

@@ -45,6 +45,36 @@ public sealed class JournalReader(JournalSettings settings, RunId run)
     /// <summary>The run's state as the journal has it.</summary>
     public RunState ReadState() => Read().Aggregate(RunState.Empty, (state, e) => state.Apply(e.Event));
 
+    /// <summary>Why this journal is not the run's own, for a run that has journaled before: it is missing, empty, or another run's. Null if it holds an event of the run.</summary>
+    /// <exception cref="DbException">The journal cannot be read now.</exception>
+    public BadInputException? WhyNotOwn() => Missing("events of this run", "persistence_id = @id", _ => true);
+
+    /// <summary>Why this journal is not the one that holds a coordinator's term; null if it holds this term or a later one of the run.</summary>
+    /// <param name="term">The term, durable in the run's journal.</param>
+    /// <exception cref="DbException">The journal cannot be read now.</exception>
+    public BadInputException? WhyNotThatOf(Term term) => Missing(
+        $"term {term} of this run", $"persistence_id = @id AND manifest = '{Manifests.NameOf(typeof(CoordinatorStarted))}'",
+        message => JsonSerializer.Deserialize<CoordinatorStarted>(message, JsonFormat.Options)!.Term.Value >= term.Value);
+
+    /// <summary>What the journal holds instead of a newest row that satisfies the conditions; null if it has one.</summary>
+    private BadInputException? Missing(string expected, string condition, Func<byte[], bool> isExpected)
+    {
+        using var connection = settings.OpenForReading();
+        if (connection is null || !HasTable(connection))
+            return new BadInputException(settings.Location, connection is null ? "no journal" : "an empty journal", $"{expected} ({run})");
+        using (var newest = connection.CreateCommand())
+        {
+            newest.CommandText = $"SELECT message FROM journal WHERE {condition} ORDER BY sequence_number DESC LIMIT 1";
+            Add(newest, "@id", TrainingRun.PersistenceIdOf(run));
+            if (newest.ExecuteScalar() is byte[] message && isExpected(message)) return null;
+        }
+        using var others = connection.CreateCommand();
+        others.CommandText = "SELECT MIN(persistence_id) FROM journal";
+        string found = others.ExecuteScalar() is not string other ? "an empty journal"
+            : other == TrainingRun.PersistenceIdOf(run) ? "an older copy of the run's journal" : $"the journal of {other.Replace('-', ' ')}";
+        return new BadInputException(settings.Location, found, $"{expected} ({run})");
+    }
+
     private static bool HasTable(DbConnection connection)
     {
         using var command = connection.CreateCommand();

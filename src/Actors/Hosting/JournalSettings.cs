@@ -38,6 +38,17 @@ public sealed class JournalSettings(JournalPlan plan, RunFolder folder)
         }
         """;
 
+    /// <summary>Where the journal is, for messages; without user name or password.</summary>
+    public string Location
+    {
+        get
+        {
+            if (IsSqlite) return folder.JournalFile;
+            var server = new NpgsqlConnectionStringBuilder(plan.ConnectionString);
+            return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PostgreSQL database {server.Database} on {server.Host}:{server.Port}");
+        }
+    }
+
     private bool IsSqlite => plan.Provider == JournalProvider.Sqlite;
 
     private string Provider => IsSqlite ? SqliteProvider : PostgreSqlProvider;

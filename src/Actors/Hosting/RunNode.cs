@@ -96,7 +96,7 @@ public sealed class RunNode : IAsyncDisposable
         var id = new NodeId(options.Name, cluster.SelfAddress.ToString(), cluster.SelfUniqueAddress.Uid);
         var runtime = new NodeRuntime(id, definition, numericsClass, System.Net.IPAddress.Parse(options.Cluster.Host));
         var notes = new RunNotes();
-        var run = StartActors(system, options, runtime, notes);
+        var run = StartActors(system, options, runtime, notes, new JournalReader(journal, definition.Run));
         if (options.Cluster.Seeds.Count == 0) await cluster.JoinAsync(cluster.SelfAddress, ct).ConfigureAwait(false);
         var node = new RunNode(host, system, runtime, run, notes);
         cluster.RegisterOnMemberRemoved(() => node.LostCluster("was removed from the cluster"));
@@ -151,7 +151,7 @@ public sealed class RunNode : IAsyncDisposable
     private void LostCluster(string how) => Runtime.Ended.TrySetResult(
         _leaving is { } left ? new RunEnded(RunEnded.Interrupted, left) : new RunEnded(RunEnded.Superseded, $"{Runtime.Id.Name} {how}"));
 
-    private static IActorRef StartActors(ActorSystem system, NodeOptions options, NodeRuntime runtime, RunNotes notes)
+    private static IActorRef StartActors(ActorSystem system, NodeOptions options, NodeRuntime runtime, RunNotes notes, JournalReader journal)
     {
         var sharding = ClusterSharding.Get(system);
         var shardingSettings = ClusterShardingSettings.Create(system).WithRole(WorkerRole);
@@ -185,7 +185,9 @@ public sealed class RunNode : IAsyncDisposable
         var devices = Enumerable.Range(0, runtime.Plan.Device.Count)
             .Select(i => system.ActorOf(Props.Create(() => new GpuActor(runtime, options.Chaos)).WithDispatcher("elastictrain.device-dispatcher"), $"device-{i}"))
             .ToList();
-        system.ActorOf(Props.Create(() => new NodeAgent(runtime, proxy, devices)), "agent");
+        int protocolVersion = options.Chaos.ProtocolVersion ?? NodeRuntime.ProtocolVersion;
+        Func<Term, string?> journalProblem = isCoordinator ? term => journal.WhyNotThatOf(term)?.Message : _ => null;
+        system.ActorOf(Props.Create(() => new NodeAgent(runtime, proxy, devices, protocolVersion, journalProblem)), "agent");
         return proxy;
     }
 

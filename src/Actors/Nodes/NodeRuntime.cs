@@ -78,6 +78,9 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <summary>Connections to other nodes' tensor servers.</summary>
     public PeerConnections Peers { get; }
 
+    /// <summary>Where the time of steps goes.</summary>
+    public StepClock Clock { get; } = new();
+
     /// <summary>Samples read ahead.</summary>
     public SampleCache Samples { get; }
 

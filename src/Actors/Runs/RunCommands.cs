@@ -65,7 +65,7 @@ public sealed record WorkerHello(
 /// <param name="Actor">The entity that owns it.</param>
 public sealed record HeldReplica(ShardId Shard, ReplicaId Replica, Lineage Applied, IActorRef Actor);
 
-/// <summary>A node is part of the run under this term.</summary>
+/// <summary>A node is part of the run under this term, which is in the journal.</summary>
 /// <param name="Term">The coordinator's term.</param>
 /// <param name="Coordinator">Where to send results.</param>
 public sealed record WorkerWelcome(Term Term, IActorRef Coordinator);

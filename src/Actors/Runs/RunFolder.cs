@@ -86,7 +86,13 @@ public sealed class RunFolder
             folder = new RunFolder(directory, new Identity(Guid.NewGuid().ToString("N"), false));
             folder.Save();
         }
-        AtomicFile.Write(folder.PlanFile, plan.ToHocon());
+        AtomicFile.Write(folder.PlanFile, stream =>
+        {
+            // A connection string may hold a password; before the first byte, so that it is readable by others at no time.
+            if (plan.Journal.ConnectionString is not null && !OperatingSystem.IsWindows())
+                File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            stream.Write(System.Text.Encoding.UTF8.GetBytes(plan.ToHocon()));
+        });
         return folder;
     }
 

@@ -21,8 +21,39 @@ public sealed class RunNotes
     private readonly Queue<(long Number, string Text)> _notes = new();
     private long _number = DateTime.UtcNow.Ticks;
 
-    /// <summary>Why the journal does not answer; null while it does.</summary>
-    public string? JournalProblem { get; set; }
+    /// <summary>How long a coordinator may read its journal before that is a problem worth telling.</summary>
+    private static readonly TimeSpan SlowRecovery = TimeSpan.FromSeconds(2);
+
+    private string? _journalProblem;
+    private DateTime? _recoveringSince;
+
+    /// <summary>Why the journal does not answer; null while it does. A coordinator that waits for its journal cannot answer questions itself.</summary>
+    public string? JournalProblem
+    {
+        get
+        {
+            lock (_gate)
+                return _journalProblem ?? (_recoveringSince is { } since && DateTime.UtcNow - since > SlowRecovery
+                    ? "the journal does not answer (locked, or its server is down); it is waited for" : null);
+        }
+        set { lock (_gate) _journalProblem = value; }
+    }
+
+    /// <summary>A coordinator begins to read its journal.</summary>
+    public void RecoveryStarted()
+    {
+        lock (_gate) _recoveringSince ??= DateTime.UtcNow;
+    }
+
+    /// <summary>The journal was read: it answers.</summary>
+    public void RecoveryCompleted()
+    {
+        lock (_gate)
+        {
+            _recoveringSince = null;
+            _journalProblem = null;
+        }
+    }
 
     /// <summary>Adds a line.</summary>
     public void Add(string text)

@@ -31,6 +31,7 @@ public sealed partial class TrainingRun
         if (_phase == Phase.Finished) return;
         _phase = Phase.Gathering;
         _gatheringSince = DateTime.UtcNow;
+        foreach (var worker in _roster.Workers) worker.Hello.Agent.Tell(new WorkerWelcome(_term, Self));
         _version = _state.CommittedVersion;
         _grantedThrough = _version.Step.Next;
         if (_state.Committed.Count >= _target.Steps && _state.Finished is not null) _detail = "checking the final checkpoint";
@@ -58,7 +59,7 @@ public sealed partial class TrainingRun
         {
             _log.Info("{0} joined with {1} device(s)", hello.Node, hello.Devices.Count);
             if (_phase == Phase.Stepping) _notes.Add($"{hello.Node.Name} joined with {hello.Devices.Count} device(s)");
-            hello.Agent.Tell(new WorkerWelcome(_term, Self));
+            if (_phase != Phase.Starting) hello.Agent.Tell(new WorkerWelcome(_term, Self));
         }
         StopStrangers(hello);
         MissReplicas(hello);

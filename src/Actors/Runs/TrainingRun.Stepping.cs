@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using ElasticTrain.Actors.Decisions;
 using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
 using ElasticTrain.Model;
@@ -67,6 +68,7 @@ public sealed partial class TrainingRun
         _progress = new StepProgress(
             _version, _node.VirtualRanks, prefix, [.. _node.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))]);
         if (step > _grantedThrough) _grantedThrough = step;
+        _node.Clock.Mark(step, StepMark.Granted);
         GrantIdle();
     }
 
@@ -97,7 +99,7 @@ public sealed partial class TrainingRun
         if (Free(message.GrantId) is { } device && DateTime.UtcNow - device.GrantedAt is var took && took > _longestGrant) _longestGrant = took;
         if (_progress is not null && message.Input == _progress.Input) _progress.Complete(message);
         GrantIdle();
-        TryDecide();
+        OnProgress();
     }
 
     private void OnRanksFailed(RanksFailed message)
@@ -121,6 +123,13 @@ public sealed partial class TrainingRun
             Halt(_progress.Step, contradiction);
             return;
         }
+        OnProgress();
+    }
+
+    private void OnProgress()
+    {
+        if (_progress is not { IsComplete: true } progress) return;
+        _node.Clock.Mark(progress.Step, StepMark.Complete);
         TryDecide();
     }
 
@@ -129,6 +138,7 @@ public sealed partial class TrainingRun
     {
         if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0) return;
         var step = progress.Step;
+        _node.Clock.Mark(step, StepMark.Decidable);
         long denominator = _node.Definition.Samples.UnmaskedTokens(step);
         long counted = progress.Outcomes.Sum(o => o.LossTokens);
         if (counted != denominator)
@@ -161,6 +171,8 @@ public sealed partial class TrainingRun
         _meter.Add(committed.Tokens);
         long every = _node.Plan.Checkpoint.Every;
         if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();
+        _node.Clock.Mark(step, StepMark.Decided);
+        _node.Clock.Finish(step);
         OpenStep();
     }
 

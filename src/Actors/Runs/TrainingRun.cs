@@ -96,6 +96,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
     protected override void PreStart()
     {
         base.PreStart();
+        _notes.RecoveryStarted();
         _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent), typeof(ClusterEvent.IReachabilityEvent));
         Timers.StartPeriodicTimer("nudge", new Nudge(), NudgeInterval);
     }
@@ -109,7 +110,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
 
     private void OnRecovered()
     {
-        _notes.JournalProblem = null;
+        _notes.RecoveryCompleted();
         var definition = _node.Definition;
         if (_state.Created is { } created)
         {
@@ -120,14 +121,14 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
                 : null;
             if (foreign is not null)
             {
-                End(1, foreign);
+                Refuse(foreign);
                 return;
             }
             if (!definition.Journaled) definition.MarkJournaled();
         }
         else if (_node.Definition.Journaled)
         {
-            End(1, $"the journal is empty, but run {_node.Run} has journaled before: this is not the run's journal, or it was deleted");
+            Refuse($"the journal is empty, but run {_node.Run} has journaled before: this is not the run's journal, or it was deleted");
             return;
         }
         else
@@ -262,6 +263,15 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         _detail = message;
         _end = new RunEnded(exitCode, message);
         foreach (var worker in _roster.Workers) worker.Hello.Agent.Tell(_end);
+    }
+
+    /// <summary>This node's journal is not the run's. Nothing was written; another node may hold the right one, so only this node ends.</summary>
+    private void Refuse(string reason)
+    {
+        _phase = Phase.Finished;
+        _detail = reason;
+        _notes.Add(reason);
+        _node.Ended.TrySetResult(new RunEnded(RunEnded.Refused, reason));
     }
 
     private void Halt(Step step, string reason)

@@ -18,16 +18,16 @@ public sealed class ReplicaDirectory(BufferPool pool) : IDataPlaneHandler
 
     /// <summary>A replica of this node.</summary>
     /// <exception cref="DataPlaneRefusedException">It does not live here.</exception>
-    public ShardReplica Get(ShardId shard, ReplicaId replica) => Find(shard, replica).Replica;
+    public ShardReplica Get(ShardId shard, ReplicaId replica) => Find(shard, replica, null).Replica;
 
     /// <inheritdoc/>
     public void OnContribution(in FrameHeader header, ReadOnlySpan<float> payload) =>
-        Get(header.Shard, header.Replica).Contribute(header.Lineage, header.Block, payload, header.Kind == FrameKind.Marker);
+        Find(header.Shard, header.Replica, header.Lineage).Replica.Contribute(header.Lineage, header.Block, payload, header.Kind == FrameKind.Marker);
 
     /// <inheritdoc/>
     public async ValueTask<PullResult> OnPullAsync(FrameHeader header, CancellationToken ct)
     {
-        var (replica, length) = Find(header.Shard, header.Replica);
+        var (replica, length) = Find(header.Shard, header.Replica, header.Lineage);
         // The copy leaves the replica free to apply the next step however slowly the reader takes the bytes.
         var copy = pool.Rent(length);
         try
@@ -42,7 +42,7 @@ public sealed class ReplicaDirectory(BufferPool pool) : IDataPlaneHandler
         }
     }
 
-    private (ShardReplica Replica, int Length) Find(ShardId shard, ReplicaId replica) =>
+    private (ShardReplica Replica, int Length) Find(ShardId shard, ReplicaId replica, Lineage? lineage) =>
         _replicas.TryGetValue((shard, replica), out var found) ? found
-            : throw new DataPlaneRefusedException($"replica {shard}~{replica} does not live on this node");
+            : throw new DataPlaneRefusedException($"replica {shard}~{replica} does not live on this node{(lineage is { } of ? $" (for lineage {of.Step}:{of.Digest})" : "")}");
 }

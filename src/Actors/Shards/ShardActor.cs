@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using ElasticTrain.Actors.Checkpoints;
@@ -128,7 +129,9 @@ public sealed class ShardActor : ReceiveActor
             Sender.Tell(new BlobFailed(message.Version, _id.Shard, $"{_id.Shard}~{_id.Replica} is at {_replica.Applied}"));
             return;
         }
+        long start = Stopwatch.GetTimestamp();
         var (parameters, moment1, moment2) = _replica.Snapshot(message.Version);
+        _node.Clock.AddCheckpointCopy(start);
         _node.CheckpointWriter.Tell(new WriteBlob(_id.Shard, message.Version, parameters, moment1, moment2, Sender));
     }
 

@@ -24,7 +24,8 @@ public static class InspectCommands
         command.SetAction(async (parsed, _) =>
         {
             var (folder, reader) = Open(parsed.GetRequiredValue(runDirectory));
-            var status = await RemoteStatus.AskAsync(folder.Directory, Patience).ConfigureAwait(false) ?? Offline(folder, reader);
+            var (status, reason) = await RemoteStatus.AskAsync(folder.Directory, Patience).ConfigureAwait(false);
+            status ??= Offline(folder, reader, reason);
             if (parsed.GetValue(json)) System.Console.WriteLine(StatusJson(status).ToJsonString());
             else Print(status);
             return 0;
@@ -106,7 +107,7 @@ public static class InspectCommands
     }
 
     /// <summary>What the journal alone says; live nodes without an answer mean that a coordinator is being made.</summary>
-    private static RunStatus Offline(RunFolder folder, JournalReader reader)
+    private static RunStatus Offline(RunFolder folder, JournalReader reader, string? reason)
     {
         RunState state;
         string? unreadable = null;
@@ -122,7 +123,7 @@ public static class InspectCommands
         var live = NodeFile.ReadLive(folder.Directory);
         bool finished = state.Finished is not null;
         string name = live.Count > 0 ? "waiting" : finished ? "finished" : "stopped";
-        string detail = unreadable ?? (live.Count > 0 ? "no coordinator answers at the moment"
+        string detail = unreadable ?? reason ?? (live.Count > 0 ? "no coordinator answers at the moment"
             : finished ? $"finished at step {state.Finished!.Version.Step}"
             : state.Halted is { } halted ? $"halted at step {halted.Step}: {halted.Reason}"
             : $"no process is running; train goes on from step {state.Committed.Count}");

@@ -12,18 +12,26 @@ public sealed class ProgressFollower(ProgressView view, TimeSpan interval)
     private string _lastWait = "";
 
     /// <summary>Asks and shows until it is told to end.</summary>
-    /// <param name="ask">Gives the status, or null when nobody answers.</param>
+    /// <param name="ask">Gives the status; when the coordinator does not answer, the reason if one is known.</param>
     /// <param name="ct">Ends it after one last question.</param>
-    public async Task FollowAsync(Func<Task<RunStatus?>> ask, CancellationToken ct)
+    public async Task FollowAsync(Func<Task<(RunStatus? Status, string? Reason)>> ask, CancellationToken ct)
     {
         while (true)
         {
             bool last = ct.IsCancellationRequested;
-            if (await ask().ConfigureAwait(false) is { } status) Show(status);
+            var (status, reason) = await ask().ConfigureAwait(false);
+            if (status is not null) Show(status);
+            else if (reason is not null) Wait(reason);
             if (last) break;
             await Task.Delay(interval, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         view.Complete();
+    }
+
+    private void Wait(string reason)
+    {
+        if (reason != _lastWait) view.Note(reason);
+        _lastWait = reason;
     }
 
     private void Show(RunStatus status)
@@ -33,8 +41,8 @@ public sealed class ProgressFollower(ProgressView view, TimeSpan interval)
             view.Note(note.Text);
             _lastNote = note.Number;
         }
-        if (status.State == "waiting" && status.Detail != _lastWait) view.Note(status.Detail);
-        _lastWait = status.State == "waiting" ? status.Detail : "";
+        if (status.State == "waiting") Wait(status.Detail);
+        else _lastWait = "";
         view.Show(new ProgressSample(
             status.Step, status.Steps, status.Loss, status.TokensPerSecond, status.LearningRate, status.GradientNorm, status.Workers.Count, status.State));
     }

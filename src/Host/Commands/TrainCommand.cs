@@ -57,7 +57,7 @@ public static class TrainCommand
             "node-1", new ClusterEnvironment(ClusterDefaults.SystemName, "127.0.0.1", 0, [], ""), [RunNode.CoordinatorRole, RunNode.WorkerRole],
             new RunTarget(steps, plan.Elastic.MinWorkers, 1), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos));
         var follower = new ProgressFollower(view, Refresh);
-        var ended = await new NodeProcess(session, options, ownsRun: true).RunAsync((node, ct) => follower.FollowAsync(() => node.StatusAsync(TimeSpan.FromSeconds(1)), ct)).ConfigureAwait(false);
+        var ended = await new NodeProcess(session, options, ownsRun: true).RunAsync((node, ct) => follower.FollowAsync(async () => (await node.StatusAsync(TimeSpan.FromSeconds(1)).ConfigureAwait(false), node.JournalProblem), ct)).ConfigureAwait(false);
         return Finish(session, ended.ExitCode, ended.Message, view);
     }
 

@@ -42,7 +42,8 @@ public static class ControlClient
                     ControlReply? reply = await AskAsync(node, request, one.Token);
                     deadline.Token.ThrowIfCancellationRequested();
                     if (reply is { Retry: false }) return reply;
-                    last = reply ?? last;
+                    // Only the coordinator's own node may know why it does not answer.
+                    if (last is null || (reply is not null && reply.Error != ControlReply.NoCoordinator)) last = reply ?? last;
                 }
                 if (nodes.Count == 0 && RunLock.Holder(runDirectory) is null) return null;
                 await Task.Delay(Pause, deadline.Token);

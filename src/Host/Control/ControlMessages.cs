@@ -30,6 +30,9 @@ public sealed record ControlReply(bool Ok, string? Error, JsonElement? Result, b
     /// <summary>Refused, for good.</summary>
     public static ControlReply Failure(string error) => new(false, error, null);
 
+    /// <summary>The reason of a node that knows no better one.</summary>
+    public const string NoCoordinator = "no coordinator answers";
+
     /// <summary>Not possible now; worth another try.</summary>
     public static ControlReply NotNow(string reason) => new(false, reason, null, true);
 }
@@ -37,8 +40,8 @@ public sealed record ControlReply(bool Ok, string? Error, JsonElement? Result, b
 /// <summary>How the control channel and the files beside it write JSON.</summary>
 public static class ControlJson
 {
-    /// <summary>camelCase names, no indentation, no nulls left out.</summary>
-    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { NumberHandling = JsonNumberHandling.Strict };
+    /// <summary>camelCase names, no indentation, no nulls left out; a loss that is no number is written as <c>"NaN"</c>.</summary>
+    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 }
 
 /// <summary>One line on the wire: the request with the token of the node it is meant for.</summary>

@@ -130,8 +130,8 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
     private async Task<int> EndWithAsync(ChildProcess child)
     {
         int code = child.ExitCode;
-        if (code == Refused) log($"{child.Name} refused to run:{Environment.NewLine}{child.LastWords(options.RunDirectory)}");
-        else await WaitForAsync(children.Values.Where(c => c.Name != Seed), options.FinishGrace);
+        if (code != Finished) log($"{child.Name} {(code == Refused ? "refused to run" : "failed")}:{Environment.NewLine}{child.LastWords(options.RunDirectory)}");
+        if (code != Refused) await WaitForAsync(children.Values.Where(c => c.Name != Seed), options.FinishGrace);
         await StopAsync(options.PreemptionGrace);
         return code;
     }
@@ -154,7 +154,8 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
         if (grace > TimeSpan.Zero && nodes.Length > 0)
         {
             // The run as a whole is asked first: a node that is terminated by itself only leaves it.
-            ControlReply? reply = await ControlClient.SendAsync(options.RunDirectory, ControlRequest.New("stop"), StopPatience, CancellationToken.None);
+            ControlReply? reply = NodeFile.ReadLive(options.RunDirectory).Count == 0 ? null
+                : await ControlClient.SendAsync(options.RunDirectory, ControlRequest.New("stop"), StopPatience, CancellationToken.None);
             if (reply is not { Ok: true })
                 foreach (ChildProcess node in nodes) node.Terminate();
             await WaitForAsync(nodes, grace);

@@ -20,7 +20,7 @@ public sealed class ControlHandler(RunNode node)
         {
             "status" => await node.StatusAsync(Patience).ConfigureAwait(false) is { } status
                 ? ControlReply.Success(status)
-                : ControlReply.NotNow(node.JournalProblem ?? "no coordinator answers"),
+                : ControlReply.NotNow(node.JournalProblem ?? ControlReply.NoCoordinator),
             "stop" => Stop(sender),
             "pause" => await SendAsync(new PauseRun(request.ClientId, sender)).ConfigureAwait(false),
             "resume" => await SendAsync(new ResumeRun(request.ClientId, sender)).ConfigureAwait(false),
@@ -41,7 +41,7 @@ public sealed class ControlHandler(RunNode node)
     private async Task<ControlReply> SendAsync(IRunCommand command)
     {
         var answer = await node.SendAsync(command, Patience).ConfigureAwait(false);
-        if (answer is null) return ControlReply.NotNow(node.JournalProblem ?? "no coordinator answers");
+        if (answer is null) return ControlReply.NotNow(node.JournalProblem ?? ControlReply.NoCoordinator);
         return answer.Accepted ? ControlReply.Success(answer) : ControlReply.Failure(answer.Message);
     }
 

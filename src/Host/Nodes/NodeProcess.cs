@@ -22,7 +22,8 @@ public sealed class NodeProcess(RunSession session, NodeOptions options, bool ow
     /// <returns>How it ended.</returns>
     public async Task<RunEnded> RunAsync(Func<RunNode, CancellationToken, Task>? follow)
     {
-        var numericsClass = await OnThread(NumericsClass.Probe).ConfigureAwait(false);
+        var numericsClass = options.Chaos.NumericsClass is { } claimed
+            ? Digest256.Of(claimed) : await OnThread(NumericsClass.Probe).ConfigureAwait(false);
         string directory = session.Folder.Directory;
         await using var node = await RunNode.StartAsync(options, session.Definition, session.Journal, numericsClass, CancellationToken.None).ConfigureAwait(false);
         await using var control = new ControlServer(

@@ -60,9 +60,24 @@ public sealed record RunSession(RunFolder Folder, RunDefinition Definition, Jour
                 $"data.max-bytes={plan.Data.MaxBytes}", FormattableString.Invariant($"data.validation-share={plan.Data.ValidationShare}")];
     }
 
+    /// <summary>Before anything is made: an empty journal in the place of one that was lost would start the run anew.</summary>
+    private static void RequireOwnJournal(JournalSettings journal, RunFolder folder)
+    {
+        try
+        {
+            if (new JournalReader(journal, folder.Run).WhyNotOwn() is { } problem)
+                throw new BadInputException(problem.Where, problem.Found, $"{problem.Expected}, which has journaled before: put its journal back, or start another run with another --run-dir");
+        }
+        catch (System.Data.Common.DbException)
+        {
+            // Locked, or its server is down: the coordinator waits for it, says so, and looks again when it has read it.
+        }
+    }
+
     private static RunSession Open(RunFolder folder, Plan plan, PreparedCorpus corpus)
     {
         var journal = new JournalSettings(plan.Journal, folder);
+        if (folder.Journaled) RequireOwnJournal(journal, folder);
         journal.Prepare();
         return new RunSession(folder, new RunDefinition(folder, plan, corpus), journal);
     }

@@ -16,8 +16,8 @@ public sealed class LauncherTests : IDisposable
     /// <summary>Ends with the code in the file end-NAME or end; records its arguments and that it was asked to stop.</summary>
     private const string FakeNode = """
         shift 3; name=$1; dir=$(dirname "$0")
-        echo "$ACTORSYSTEM $*" > "$dir/args-$name"
         trap 'touch "$dir/stopped-$name"; [ -f "$dir/stubborn" ] || exit 130' TERM
+        echo "$ACTORSYSTEM $*" > "$dir/args-$name"
         while :; do
           for f in "$dir/end-$name" "$dir/end"; do [ -f "$f" ] && exit "$(cat "$f")"; done
           sleep 0.05
@@ -71,10 +71,21 @@ public sealed class LauncherTests : IDisposable
     public async Task A_plan_that_a_node_refuses_ends_the_launch_with_its_code_and_words()
     {
         Task<int> launch = Launch(nodes: 2);
-        await run.WaitForPidAsync("node-2");
+        await Wait.ForAsync(() => ReadOrNull("args-node-2"), "node-2 has started", state: Log);
         End("end-node-1", 2);
         Assert.Equal(2, await launch);
         Assert.Contains("node-1 refused to run", Log(), StringComparison.Ordinal);
+        Assert.True(File.Exists(run.File("stopped-node-2")));
+    }
+
+    [Fact]
+    public async Task A_run_that_fails_ends_the_launch_with_the_words_of_the_node_that_said_so()
+    {
+        Task<int> launch = Launch(nodes: 2, finish: TimeSpan.FromMilliseconds(100));
+        await Wait.ForAsync(() => ReadOrNull("args-node-2"), "node-2 has started", state: Log);
+        End("end-node-1", 1);
+        Assert.Equal(1, await launch);
+        Assert.Contains("node-1 failed", Log(), StringComparison.Ordinal);
         Assert.True(File.Exists(run.File("stopped-node-2")));
     }
 
@@ -93,7 +104,7 @@ public sealed class LauncherTests : IDisposable
     [Fact]
     public async Task A_node_that_can_never_run_is_given_up_on()
     {
-        End("end-node-1", 1);
+        End("end-node-1", 7);
         Assert.Equal(1, await Launch(nodes: 2, restart: TimeSpan.FromMilliseconds(20)));
         Assert.Contains("giving up", Log(), StringComparison.Ordinal);
     }
@@ -200,13 +211,14 @@ public sealed class LauncherTests : IDisposable
         Assert.Contains(run, e.Message, StringComparison.Ordinal);
     }
 
-    private Task<int> Launch(int nodes, TimeSpan? restart = null, bool noRestart = false, TimeSpan? grace = null, int port = 24053)
+    private Task<int> Launch(int nodes, TimeSpan? restart = null, bool noRestart = false, TimeSpan? grace = null, TimeSpan? finish = null, int port = 24053)
     {
         string script = run.File("elastictrain-fake-node");
         File.WriteAllText(script, FakeNode);
         var options = new LaunchOptions(run, nodes, "plan.conf", ["--steps", "5"], noRestart ? null : restart ?? TimeSpan.FromSeconds(5), port)
         {
             PreemptionGrace = grace ?? TimeSpan.FromSeconds(20),
+            FinishGrace = finish ?? TimeSpan.FromSeconds(20),
             Program = new Host.Launching.Executable("/bin/sh", [script]),
             Lighthouse = new Host.Launching.Executable(Harness.Executable.Lighthouse, []),
         };

@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Text.Json;
+using ElasticTrain.Actors.Hosting;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Elastic;
+
+/// <summary>The figures of issue 3, one method each.</summary>
+/// <param name="workshop">Where runs live.</param>
+/// <param name="rounds">Rounds of each figure.</param>
+/// <param name="steps">Steps of a round.</param>
+internal sealed class Figures(Workshop workshop, int rounds, int steps)
+{
+    private const int WarmUpSteps = 10;
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+
+    /// <summary><c>train</c> in one process with one device beside a bare loop.</summary>
+    public void Cost(Case on)
+    {
+        Console.WriteLine($"cost of being elastic, {on.Name}: one process, one device of one thread");
+        using var turns = new Turns();
+        foreach (var (name, kind) in new[] { ("bare loop", Loops.Bare), ("StepFold (tree, shards, digests)", Loops.Fold) })
+            turns.AddLoop(name, kind, NewFolder(on));
+        turns.AddTrain("train", on, workshop.NewRun(on));
+        turns.AddTrain("train without checkpoints", on, workshop.NewRun(on, "checkpoint.every=1000000"), "checkpoint.every=1000000");
+        turns.Run(rounds, steps);
+    }
+
+    /// <summary>Two worker processes beside one process with two devices.</summary>
+    public void Processes(Case on)
+    {
+        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: steps {WarmUpSteps} to {WarmUpSteps + (3 * steps)}");
+        List<double> one = [], two = [];
+        for (int round = 0; round < rounds; round++)
+        {
+            foreach (bool isTwo in round % 2 == 0 ? new[] { false, true } : [true, false])
+                (isTwo ? two : one).Add(isTwo ? StepsPerSecond(on, [], "--nodes", "2") : StepsPerSecond(on, ["device.count=2"]));
+        }
+        Console.WriteLine($"  1 process x 2 devices   {new Numbers(one).ToString("0.00")} steps/s");
+        Console.WriteLine($"  2 processes x 1 device  {new Numbers(two).ToString("0.00")} steps/s");
+        Console.WriteLine($"  ratio {new Numbers([.. one.Zip(two, (o, t) => t / o)])}   (target 0.85)");
+    }
+
+    /// <summary>From <c>kill -9</c> of a process to the next committed step.</summary>
+    public void Recovery(Case on, int nodes, bool coordinator)
+    {
+        List<double> total = [], placed = [];
+        List<long> replayed = [];
+        for (int round = 0; round < rounds; round++)
+        {
+            string run = workshop.NewRun(on);
+            using var train = Child.Train(on, run, [], "--nodes", nodes.ToString(CultureInfo.InvariantCulture));
+            train.Await(() => Workshop.Journal(run).Count(e => e.Event is StepCommitted) >= WarmUpSteps + round, Deadline);
+            var before = Workshop.Journal(run);
+            int coordinatorPid = ((CoordinatorStarted)before.Last(e => e.Event is CoordinatorStarted).Event).Pid;
+            int[] pids = [.. Enumerable.Range(1, nodes).Select(i => int.Parse(File.ReadAllText(Path.Combine(run, "nodes", $"node-{i}.pid")), CultureInfo.InvariantCulture))];
+            long kill = DateTime.UtcNow.Ticks;
+            Child.Send(coordinator ? coordinatorPid : pids.First(p => p != coordinatorPid), Child.Kill);
+            (JournaledEvent Placed, JournaledEvent Commit)? found = null;
+            train.Await(() => (found = FirstAfter(Workshop.Journal(run, before[^1].SequenceNumber), kill)) is not null, Deadline);
+            var (place, commit) = found!.Value;
+            total.Add((commit.WrittenAt.Ticks - kill) / (double)TimeSpan.TicksPerSecond);
+            placed.Add((place.WrittenAt.Ticks - kill) / (double)TimeSpan.TicksPerSecond);
+            replayed.Add(((StepCommitted)commit.Event).Step.Value - 1 - ((ReplicasPlaced)place.Event).From.Step.Value);
+        }
+        Console.WriteLine(
+            $"kill -9 of {(coordinator ? "the coordinator's process" : "a worker")}, --nodes {nodes}, {on.Name}: {new Numbers(total).ToString("0.00")} s to the next committed step, of which "
+            + $"{new Numbers(placed).ToString("0.00")} s until shards are placed anew; {new Numbers([.. replayed.Select(r => (double)r)]).ToString("0")} steps replayed");
+    }
+
+    /// <summary>Where a step's time goes, and how much of it waits for the journal and for checkpoints.</summary>
+    public void Profile(Case on)
+    {
+        List<StepTimes> all = [];
+        for (int round = 0; round < Math.Max(1, rounds / 2); round++)
+        {
+            using var child = Child.Self(Loops.Node, NewFolder(on), $"{WarmUpSteps * 3}", $"{Math.Max(50, 5 * steps)}");
+            int code = child.End(Deadline);
+            all.Add(JsonSerializer.Deserialize<StepTimes>(child.Lines.LastOrDefault(l => l.StartsWith('{'))
+                ?? throw new ElasticTrainException($"ended with code {code}:\n{string.Join('\n', child.Lines.TakeLast(20))}"))!);
+        }
+        Numbers Milliseconds(Func<StepTimes, double> part) => new([.. all.Select(t => part(t) / t.Steps * 1e3)]);
+        Numbers Percent(Func<StepTimes, double> part) => new([.. all.Select(t => part(t) / t.Total * 100)]);
+        Console.WriteLine($"a step of one process with one device, {on.Name}, checkpoints every {on.Load().Checkpoint.Every} steps: milliseconds, mean over {all[0].Steps} steps");
+        Console.WriteLine($"  whole step                                 {Milliseconds(t => t.Total).ToString("0.00")}");
+        Console.WriteLine($"  optimizer of the step before, parameters   {Milliseconds(t => t.Parameters).ToString("0.00")}");
+        Console.WriteLine($"  forward and backward                       {Milliseconds(t => t.Compute).ToString("0.00")}");
+        Console.WriteLine($"  sums, digests, seals                       {Milliseconds(t => t.Reduce).ToString("0.00")}");
+        Console.WriteLine($"  waiting for the journal                    {Milliseconds(t => t.Journal).ToString("0.00")}");
+        Console.WriteLine($"  decision                                   {Milliseconds(t => t.Decide).ToString("0.00")}");
+        Console.WriteLine($"  share that waits for the journal: {Percent(t => t.Journal).ToString("0.00")} %; that may wait for checkpoint copies: {Percent(t => t.CheckpointCopies).ToString("0.00")} %   (target: together below 1 %)");
+    }
+
+    /// <summary>Seconds per step before, during and after a freeze of the lower layers, in one run.</summary>
+    public void Freeze(Case on)
+    {
+        string run = workshop.NewRun(on);
+        using var train = Child.Train(on, run, []);
+        List<double> thawed = [], frozen = [];
+        train.Await(() => Committed(run).Count >= WarmUpSteps * 2, Deadline);
+        for (int round = 0; round < rounds; round++)
+        {
+            thawed.Add(SecondsPerStep(train, run));
+            Command("freeze", "--layers", "0-1", "--run-dir", run);
+            frozen.Add(SecondsPerStep(train, run));
+            Command("thaw", "--run-dir", run);
+        }
+        Console.WriteLine($"freeze --layers 0-1, {on.Name}: {new Numbers(thawed).ToString("0.0000")} s per step trained whole, {new Numbers(frozen).ToString("0.0000")} frozen, ratio {new Numbers([.. thawed.Zip(frozen, (t, f) => f / t)])}");
+    }
+
+    private static void Command(params string[] arguments)
+    {
+        using var command = Child.ElasticTrain(arguments);
+        if (command.End(TimeSpan.FromMinutes(2)) != 0) throw new ElasticTrainException(string.Join('\n', command.Lines));
+    }
+
+    /// <summary>Of as many steps as a round has, from two steps after now on.</summary>
+    private double SecondsPerStep(Child train, string run)
+    {
+        int from = Committed(run).Count + 2;
+        train.Await(() => Committed(run).Count >= from + steps, Deadline);
+        var commits = Committed(run);
+        return (commits[from + steps - 1].WrittenAt - commits[from - 1].WrittenAt).TotalSeconds / steps;
+    }
+
+    private double StepsPerSecond(Case on, IReadOnlyList<string> sets, params string[] more)
+    {
+        string run = workshop.NewRun(on, sets);
+        using var train = Child.Train(on, run, sets, more);
+        int last = WarmUpSteps + (3 * steps);
+        train.Await(() => Committed(run).Count >= last, Deadline);
+        var commits = Committed(run);
+        return (last - WarmUpSteps) / (commits[last - 1].WrittenAt - commits[WarmUpSteps - 1].WrittenAt).TotalSeconds;
+    }
+
+    private static List<JournaledEvent> Committed(string run) => [.. Workshop.Journal(run).Where(e => e.Event is StepCommitted)];
+
+    /// <summary>The first commit after the shards were placed anew: what was on its way into the journal at the kill does not count.</summary>
+    private static (JournaledEvent Placed, JournaledEvent Commit)? FirstAfter(IReadOnlyList<JournaledEvent> events, long kill)
+    {
+        if (events.FirstOrDefault(e => e.WrittenAt.Ticks > kill && e.Event is ReplicasPlaced) is not { } placed) return null;
+        return events.FirstOrDefault(e => e.SequenceNumber > placed.SequenceNumber && e.Event is StepCommitted) is { } commit ? (LastPlaced(events, commit), commit) : null;
+    }
+
+    private static JournaledEvent LastPlaced(IReadOnlyList<JournaledEvent> events, JournaledEvent commit) =>
+        events.Last(e => e.SequenceNumber < commit.SequenceNumber && e.Event is ReplicasPlaced);
+
+    private string NewFolder(Case on)
+    {
+        string run = workshop.NewRun(on);
+        RunFolder.OpenOrCreate(run, on.Load());
+        return run;
+    }
+}

@@ -1,0 +1,62 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using ElasticTrain.Elastic;
+
+if (args is [Loops.Bare or Loops.Fold, var folder])
+{
+    // Torch's gradient mode and scopes belong to a thread: the loop has one to itself.
+    Loops.Run(args[0], folder);
+    return 0;
+}
+if (args is [Loops.Node, var run, var warmUp, var count])
+{
+    var times = await Loops.RunNodeAsync(run, int.Parse(warmUp, CultureInfo.InvariantCulture), int.Parse(count, CultureInfo.InvariantCulture));
+    Console.WriteLine(JsonSerializer.Serialize(times));
+    return 0;
+}
+
+var plan = new Option<string[]>("--plan") { Description = "measure on these plans instead of quickstart, nano and tiny" };
+var rounds = new Option<int>("--rounds") { Description = "rounds of each figure", DefaultValueFactory = _ => 7 };
+var steps = new Option<int>("--steps") { Description = "steps of a round", DefaultValueFactory = _ => 10 };
+var only = new Option<string[]>("--only") { Description = "only these figures: cost, processes, recovery, profile, freeze", AllowMultipleArgumentsPerToken = true };
+var root = new RootCommand("The figures of the elastic core: what elasticity costs, and how fast it recovers. Ratios of one run.") { plan, rounds, steps, only };
+root.SetAction(parsed =>
+{
+    Console.WriteLine($"{Environment.ProcessorCount} processors, {Environment.OSVersion}, .NET {Environment.Version}");
+    string plans = FindPlans();
+    string quickstart = Path.Combine(plans, "quickstart.conf"), tiny = Path.Combine(plans, "tiny.conf");
+    Case main = new("quickstart", quickstart, []), small = new("tiny", tiny, []);
+    IReadOnlyList<Case> cases = parsed.GetValue(plan) is { Length: > 0 } files
+        ? [.. files.Select(f => new Case(Path.GetFileNameWithoutExtension(f), Path.GetFullPath(f), []))]
+        // Bytes have few of nano's 4096 token ids; the sizes, and so the work, are those of the preset.
+        : [main, new("nano", quickstart, ["model.preset=nano"]), small];
+    if (parsed.GetValue(plan) is { Length: > 0 }) main = small = cases[0];
+    using var workshop = new Workshop();
+    int count = parsed.GetValue(rounds);
+    var figures = new Figures(workshop, count, parsed.GetValue(steps));
+    var short_ = new Figures(workshop, Math.Min(count, 3), parsed.GetValue(steps));
+    bool Wanted(string name) => parsed.GetValue(only) is not { Length: > 0 } names || names.Contains(name);
+    if (Wanted("cost")) foreach (var on in cases) figures.Cost(on);
+    if (Wanted("profile")) foreach (var on in cases) short_.Profile(on);
+    if (Wanted("processes")) short_.Processes(main);
+    if (Wanted("freeze")) short_.Freeze(main);
+    if (Wanted("recovery"))
+    {
+        foreach (var on in new[] { small, main }.Distinct())
+        {
+            figures.Recovery(on, 2, coordinator: false);
+            short_.Recovery(on, 3, coordinator: false);
+            short_.Recovery(on, 2, coordinator: true);
+        }
+    }
+    return 0;
+});
+return root.Parse(args).Invoke();
+
+static string FindPlans()
+{
+    for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        if (Directory.Exists(Path.Combine(at.FullName, "hocon", "plans"))) return Path.Combine(at.FullName, "hocon", "plans");
+    throw new DirectoryNotFoundException("hocon/plans is not above the program's folder");
+}

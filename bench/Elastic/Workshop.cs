@@ -1,0 +1,68 @@
+using ElasticTrain.Actors.Hosting;
+using ElasticTrain.Actors.Plans;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Core;
+using ElasticTrain.Data;
+
+namespace ElasticTrain.Elastic;
+
+/// <summary>What a figure is measured on: a plan with settings over it.</summary>
+internal sealed record Case(string Name, string PlanFile, IReadOnlyList<string> Sets)
+{
+    /// <summary>The plan as every process of the figure has it: one device unless said otherwise, and more steps than anyone will wait for.</summary>
+    public Plan Load(params IEnumerable<string> more) => Plan.Load(PlanFile, [.. AllSets(more).Select(Pair)]);
+
+    public IEnumerable<string> AllSets(IEnumerable<string> more) => ["device.count=1", "phases.0.steps=1000000", .. Sets, .. more];
+
+    private static KeyValuePair<string, string> Pair(string set) => new(set[..set.IndexOf('=')], set[(set.IndexOf('=') + 1)..]);
+}
+
+/// <summary>A folder for the runs of the benchmark, deleted at the end; the tokens are prepared once.</summary>
+internal sealed class Workshop : IDisposable
+{
+    private readonly Dictionary<string, string> _data = [];
+    private int _runs;
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("elastic-bench-").FullName;
+
+    /// <summary>A folder of a new run, with its data in place.</summary>
+    public string NewRun(Case on, params IEnumerable<string> sets)
+    {
+        var plan = on.Load(sets);
+        string run = Path.Combine(Folder, $"run-{++_runs}");
+        string key = $"{plan.Data}{plan.Seed}";
+        if (!_data.TryGetValue(key, out string? prepared))
+        {
+            _data[key] = prepared = Path.Combine(Folder, $"data-{_data.Count}");
+            using var corpus = Corpus.PrepareOrOpen(prepared, new CorpusOptions(plan.Data.Input, plan.Data.ValidationShare, plan.Seed, plan.Data.MaxBytes));
+            Console.WriteLine($"data: {corpus.Description}");
+        }
+        foreach (string file in Directory.EnumerateFiles(prepared, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(run, "data", Path.GetRelativePath(prepared, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        return run;
+    }
+
+    /// <summary>Opens a run in this process.</summary>
+    public static (RunDefinition Definition, JournalSettings Journal) Open(string directory, Plan plan)
+    {
+        var corpus = Corpus.PrepareOrOpen(
+            Path.Combine(directory, "data"), new CorpusOptions(plan.Data.Input, plan.Data.ValidationShare, plan.Seed, plan.Data.MaxBytes));
+        var folder = RunFolder.OpenOrCreate(directory, plan);
+        return (new RunDefinition(folder, plan, corpus), new JournalSettings(plan.Journal, folder));
+    }
+
+    /// <summary>The journal of a run that a child process writes; nothing while there is none.</summary>
+    public static IReadOnlyList<JournaledEvent> Journal(string directory, long after = 0)
+    {
+        if (!RunFolder.Exists(directory)) return [];
+        var folder = RunFolder.Open(directory);
+        if (!File.Exists(folder.PlanFile)) return [];
+        return new JournalReader(new JournalSettings(Plan.Load(folder.PlanFile, []).Journal, folder), folder.Run).Read(after);
+    }
+
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+}

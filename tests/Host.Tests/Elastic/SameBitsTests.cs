@@ -1,0 +1,39 @@
+using ElasticTrain.Host.Tests.Harness;
+
+namespace ElasticTrain.Host.Tests.Elastic;
+
+/// <summary>How many processes and devices there are is not an input of the run.</summary>
+[Collection(ElasticRuns.Name)]
+public sealed class SameBitsTests(References references)
+{
+    private const long Steps = 60;
+
+    [Theory]
+    [InlineData(null, 2)]
+    [InlineData(null, 3)]
+    [InlineData(2, 1)]
+    [InlineData(3, 1)]
+    [InlineData(2, 2)]
+    public async Task Processes_and_devices_do_not_change_a_bit(int? nodes, int devices)
+    {
+        RunDigest expected = await references.DigestAsync(Steps);
+        using ElasticRun run = references.NewRun($"device.count={devices}");
+        await run.TrainToEndAsync(Steps, nodes);
+        (await run.DigestAsync()).ShouldBe(expected, run.Describe);
+    }
+
+    [Fact]
+    public async Task Two_runs_side_by_side_on_one_machine_do_not_touch_each_other()
+    {
+        RunDigest expected = await references.DigestAsync(Steps);
+        using ElasticRun one = references.NewRun(), other = references.NewRun();
+        ProcessUnderTest first = one.Train(Steps, nodes: 2);
+        ProcessUnderTest second = other.Train(Steps, nodes: 2);
+        await one.FinishAsync(first);
+        await other.FinishAsync(second);
+        RunDigest here = await one.DigestAsync(), there = await other.DigestAsync();
+        here.ShouldBe(expected, one.Describe);
+        there.ShouldBe(expected, other.Describe);
+        Assert.NotEqual(here.Run, there.Run);
+    }
+}
