@@ -6,12 +6,12 @@ namespace ElasticTrain.Actors.Runs;
 public sealed record RunSnapshot(
     RunCreated? Created, CoordinatorStarted? Coordinator, ReplicasPlaced? Placed, int LastReplica, IReadOnlyList<StepCommitted> Committed,
     IReadOnlyList<CheckpointSealed> Seals, IReadOnlyList<FreezeEntry> Freezes, IReadOnlyDictionary<string, CommandAnswer> Answers,
-    Core.Step? PausedFrom, RunFinished? Finished)
+    Core.Step? PausedFrom, RunFinished? Finished, RunHalted? Halted)
 {
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
         state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
-        state.PausedFrom, state.Finished);
+        state.PausedFrom, state.Finished, state.Halted);
 
     /// <summary>The state that was saved.</summary>
     public RunState ToState() => RunState.Empty with
@@ -26,5 +26,6 @@ public sealed record RunSnapshot(
         Answers = Answers.ToImmutableDictionary(),
         PausedFrom = PausedFrom,
         Finished = Finished,
+        Halted = Halted,
     };
 }

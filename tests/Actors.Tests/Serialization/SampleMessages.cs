@@ -1,0 +1,87 @@
+using Akka.Actor;
+using ElasticTrain.Actors.Checkpoints;
+using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Actors.Tests.Runs;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Tests.Serialization;
+
+/// <summary>At least one of every message that may travel, with every member set to something that shows when it is lost.</summary>
+internal sealed class SampleMessages(IActorRef actor)
+{
+    private static readonly ShardId Shard = new(3);
+    private static readonly ReplicaId Replica = new(17);
+    private static readonly Term Term = new(5);
+    private static readonly Step At = new(12);
+    private static readonly CommandAnswer Answer = new(true, "done \"so\" \u00e9", At);
+
+    private static readonly ReplicasPlaced Placed = new(
+        Sample.Version(4), [new(new ShardId(0), new ReplicaId(9), Sample.Node(1)), new(Shard, Replica, Sample.Node(2))], "a node was lost");
+
+    private static readonly CheckpointSealed Seal = new(Sample.Version(4), Digest256.Of("state"), 3);
+
+    private static readonly ApplyStep Apply = new(
+        Term, Sample.Version(4), Sample.Version(5), Sample.Commit(5) with { Skipped = true, GradientNorm = float.NaN }, -0.0f, float.Epsilon, 0.9999999f, 2, true, [0, 5, long.MaxValue]);
+
+    private static readonly ShardRoute Route = new(Shard, Replica, "127.0.0.1:5000");
+
+    internal IReadOnlyList<object> All =>
+    [
+        Sample.Created,
+        new CoordinatorStarted(Term, "node-2", 4711),
+        Placed,
+        Sample.Commit(7) with { Skipped = true, LearningRate = 1.17549421e-38f },
+        Seal,
+        new CheckpointFailed(At, "no space left on device"),
+        Sample.Frozen("a", 6, 1, drop: true),
+        new LayersThawed("b", "someone", At),
+        new RunPaused("c", "someone", At),
+        new RunResumed("d", "someone"),
+        new RunFinished(Sample.Version(9), Digest256.Of("state")),
+        new RunHalted(At, "bits differ"),
+        new RunSnapshot(
+            Sample.Created, new CoordinatorStarted(Term, "node-2", 4711), Placed, 17, [Sample.Commit(1), Sample.Commit(2)], [Seal], [new FreezeEntry(At, 3, true)],
+            new Dictionary<string, CommandAnswer> { ["a"] = Answer }, At, new RunFinished(Sample.Version(2), Digest256.Of("s")), new RunHalted(At, "why")),
+        new RunSnapshot(null, null, null, 0, [], [], [], new Dictionary<string, CommandAnswer>(), null, null, null),
+        new FreezeLayers("a", "someone", 2, At, true),
+        new FreezeLayers("a", "someone", 2, null, false),
+        new ThawLayers("b", "someone", At),
+        new PauseRun("c", "someone"),
+        new ResumeRun("d", "someone"),
+        Answer,
+        new StopRun("Ctrl-C"),
+        new GetStatus(),
+        new RunStatus(
+            "running", "step 5", 5, 60, [new WorkerStatus("node-1", 99, 2)], "node-1", 99, 3, [new ShardStatus("s000", 4, "node-1", 12345)], 2, 5.5f, 1e-3f,
+            float.PositiveInfinity, 123.456, 4, [new NumberedNote(7, "note")]),
+        new WorkerHello(
+            Sample.Node(1), 99, Sample.Run, 1, Digest256.Of("plan"), Digest256.Of("class"), "127.0.0.1:5000", actor, [actor, actor],
+            [new HeldReplica(Shard, Replica, Sample.Version(4), actor)]),
+        new WorkerWelcome(Term, actor),
+        new WorkerRefused("plan hash: found a, expected b"),
+        new RunEnded(130, "stopped"),
+        new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000" }]),
+        new RanksCompleted(Term, 44, Sample.Version(4), new RankRange(4, 6), [new RankOutcome(double.NaN, 64, [1, 2]), new RankOutcome(-0.0, 0, [0, 0])]),
+        new RanksFailed(Term, 44, "refused", true),
+        new StartReplica(Term, Sample.Run, Shard, Replica, new ReplicaSource(Sample.Version(4), Digest256.Of("blob"), 4096), actor),
+        new StartReplica(Term, Sample.Run, Shard, Replica, new ReplicaSource(Sample.Version(0), null, 0), actor),
+        new ReplicaReady(Shard, Replica, Sample.Version(4), actor),
+        new ReplicaFailed(Shard, Replica, "blob does not match"),
+        new PromiseTerm(Term),
+        new ReplicaReport(Shard, Replica, Term, Sample.Version(5), Apply),
+        new ReplicaReport(Shard, Replica, Term, Sample.Version(0), null),
+        new GradientSealed(Shard, Replica, Sample.Version(4), double.Epsilon, true, UInt128.MaxValue - 1),
+        new ReportSeal(Term, Sample.Version(4)),
+        Apply,
+        new StepApplied(Shard, Replica, Sample.Version(5), ulong.MaxValue),
+        new ReplicaRefusal(Shard, Replica, Term, Sample.Version(4), "term 4 is over"),
+        new SnapshotReplica(Term, Sample.Version(4)),
+        new StopReplica(Term),
+        new BlobWritten(Sample.Version(4), Shard, Digest256.Of("blob"), 4096),
+        new BlobFailed(Sample.Version(4), Shard, "disk full"),
+        new ShardEnvelope("3~17@akka.tcp://elastictrain@127.0.0.1:4001#-5", new StopReplica(Term)),
+    ];
+}
