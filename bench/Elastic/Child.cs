@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -10,6 +11,8 @@ internal sealed partial class Child : IDisposable
 {
     public const int Kill = 9, Continue = 18, Stop = 19;
 
+    private static readonly ConcurrentDictionary<Child, bool> Living = [];
+
     private readonly Process _process;
     private readonly List<string> _lines = [];
 
@@ -21,6 +24,7 @@ internal sealed partial class Child : IDisposable
         _process.OutputDataReceived += (_, e) => Take(e.Data);
         _process.ErrorDataReceived += (_, e) => Take(e.Data);
         _process.Start();
+        Living[this] = true;
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
@@ -82,8 +86,15 @@ internal sealed partial class Child : IDisposable
         return _process.ExitCode;
     }
 
+    /// <summary>Leaves nothing behind, neither running nor stopped, also when the benchmark is interrupted.</summary>
+    public static void KillAll()
+    {
+        foreach (var child in Living.Keys) child.Dispose();
+    }
+
     public void Dispose()
     {
+        if (!Living.TryRemove(this, out _)) return;
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);

@@ -14,24 +14,26 @@ namespace ElasticTrain.Elastic;
 internal sealed class Figures(Workshop workshop, int rounds, int steps)
 {
     private const int WarmUpSteps = 10;
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(10), Deadline = TimeSpan.FromMinutes(5);
 
     /// <summary><c>train</c> in one process with one device beside a bare loop.</summary>
-    public void Cost(Case on)
+    /// <param name="on">The plan.</param>
+    /// <param name="withoutCheckpoints">Whether <c>train</c> is also measured without them.</param>
+    public void Cost(Case on, bool withoutCheckpoints)
     {
         Console.WriteLine($"cost of being elastic, {on.Name}: one process, one device of one thread");
         using var turns = new Turns();
         foreach (var (name, kind) in new[] { ("bare loop", Loops.Bare), ("StepFold (tree, shards, digests)", Loops.Fold) })
             turns.AddLoop(name, kind, NewFolder(on));
         turns.AddTrain("train", on, workshop.NewRun(on));
-        turns.AddTrain("train without checkpoints", on, workshop.NewRun(on, "checkpoint.every=1000000"), "checkpoint.every=1000000");
+        if (withoutCheckpoints) turns.AddTrain("train without checkpoints", on, workshop.NewRun(on, "checkpoint.every=1000000"), "checkpoint.every=1000000");
         turns.Run(rounds, steps);
     }
 
     /// <summary>Two worker processes beside one process with two devices.</summary>
     public void Processes(Case on)
     {
-        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: steps {WarmUpSteps} to {WarmUpSteps + (3 * steps)}");
+        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: {3 * steps} steps after {WarmUp.TotalSeconds:0} s");
         List<double> one = [], two = [];
         for (int round = 0; round < rounds; round++)
         {
@@ -129,10 +131,12 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
     {
         string run = workshop.NewRun(on, sets);
         using var train = Child.Train(on, run, sets, more);
-        int last = WarmUpSteps + (3 * steps);
-        train.Await(() => Committed(run).Count >= last, Deadline);
+        // Until the hot methods are compiled for good.
+        train.Await(() => Committed(run) is { Count: > WarmUpSteps } c && c[^1].WrittenAt - c[0].WrittenAt > WarmUp, Deadline);
+        int first = Committed(run).Count, last = first + (3 * steps);
+        train.Await(() => Committed(run).Count > last, Deadline);
         var commits = Committed(run);
-        return (last - WarmUpSteps) / (commits[last - 1].WrittenAt - commits[WarmUpSteps - 1].WrittenAt).TotalSeconds;
+        return (last - first) / (commits[last].WrittenAt - commits[first].WrittenAt).TotalSeconds;
     }
 
     private static List<JournaledEvent> Committed(string run) => [.. Workshop.Journal(run).Where(e => e.Event is StepCommitted)];

@@ -17,7 +17,7 @@ if (args is [Loops.Node, var run, var warmUp, var count])
 }
 
 var plan = new Option<string[]>("--plan") { Description = "measure on these plans instead of quickstart, nano and tiny" };
-var rounds = new Option<int>("--rounds") { Description = "rounds of each figure", DefaultValueFactory = _ => 7 };
+var rounds = new Option<int>("--rounds") { Description = "rounds of the cost and of recovery; the other figures take at most 3", DefaultValueFactory = _ => 5 };
 var steps = new Option<int>("--steps") { Description = "steps of a round", DefaultValueFactory = _ => 10 };
 var only = new Option<string[]>("--only") { Description = "only these figures: cost, processes, recovery, profile, freeze", AllowMultipleArgumentsPerToken = true };
 var root = new RootCommand("The figures of the elastic core: what elasticity costs, and how fast it recovers. Ratios of one run.") { plan, rounds, steps, only };
@@ -35,19 +35,20 @@ root.SetAction(parsed =>
     using var workshop = new Workshop();
     int count = parsed.GetValue(rounds);
     var figures = new Figures(workshop, count, parsed.GetValue(steps));
-    var short_ = new Figures(workshop, Math.Min(count, 3), parsed.GetValue(steps));
+    var few = new Figures(workshop, Math.Min(count, 3), parsed.GetValue(steps));
     bool Wanted(string name) => parsed.GetValue(only) is not { Length: > 0 } names || names.Contains(name);
-    if (Wanted("cost")) foreach (var on in cases) figures.Cost(on);
-    if (Wanted("profile")) foreach (var on in cases) short_.Profile(on);
-    if (Wanted("processes")) short_.Processes(main);
-    if (Wanted("freeze")) short_.Freeze(main);
+    if (Wanted("cost")) foreach (var on in cases) figures.Cost(on, withoutCheckpoints: on == main);
+    if (Wanted("profile")) foreach (var on in cases) few.Profile(on);
+    if (Wanted("processes")) few.Processes(main);
+    if (Wanted("freeze")) few.Freeze(main);
     if (Wanted("recovery"))
     {
         foreach (var on in new[] { small, main }.Distinct())
         {
-            figures.Recovery(on, 2, coordinator: false);
-            short_.Recovery(on, 3, coordinator: false);
-            short_.Recovery(on, 2, coordinator: true);
+            var those = on == small ? figures : few;
+            those.Recovery(on, 2, coordinator: false);
+            few.Recovery(on, 3, coordinator: false);
+            those.Recovery(on, 2, coordinator: true);
         }
     }
     return 0;

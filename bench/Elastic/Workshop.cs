@@ -21,7 +21,10 @@ internal sealed record Case(string Name, string PlanFile, IReadOnlyList<string> 
 internal sealed class Workshop : IDisposable
 {
     private readonly Dictionary<string, string> _data = [];
+    private bool _deleted;
     private int _runs;
+
+    public Workshop() => AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose();
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("elastic-bench-").FullName;
 
@@ -37,12 +40,8 @@ internal sealed class Workshop : IDisposable
             using var corpus = Corpus.PrepareOrOpen(prepared, new CorpusOptions(plan.Data.Input, plan.Data.ValidationShare, plan.Seed, plan.Data.MaxBytes));
             Console.WriteLine($"data: {corpus.Description}");
         }
-        foreach (string file in Directory.EnumerateFiles(prepared, "*", SearchOption.AllDirectories))
-        {
-            string copy = Path.Combine(run, "data", Path.GetRelativePath(prepared, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
+        Directory.CreateDirectory(run);
+        Directory.CreateSymbolicLink(Path.Combine(run, "data"), prepared);
         return run;
     }
 
@@ -64,5 +63,11 @@ internal sealed class Workshop : IDisposable
         return new JournalReader(new JournalSettings(Plan.Load(folder.PlanFile, []).Journal, folder), folder.Run).Read(after);
     }
 
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
+    public void Dispose()
+    {
+        if (_deleted) return;
+        _deleted = true;
+        Child.KillAll();
+        Directory.Delete(Folder, recursive: true);
+    }
 }

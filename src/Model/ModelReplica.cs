@@ -40,14 +40,14 @@ public sealed class ModelReplica : IDisposable
     /// order, of d(sum of token losses / denominator) / d(parameter).
     /// </summary>
     /// <param name="microBatches">The rank's samples.</param>
-    /// <param name="denominator">Unmasked tokens of the whole step.</param>
+    /// <param name="denominator">Unmasked tokens of the whole step; 0 where all are masked, and then so is the gradient.</param>
     /// <param name="frozenPrefix">0 freezes nothing; K + 1 freezes the embedding and layers 0 to K, whose part of the gradient is not touched.</param>
     /// <param name="gradient">Flat, as long as the layout says; its old content is of no meaning. A router bias gets 0.</param>
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
     public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient)
     {
         RequireLength(_layout, gradient, nameof(gradient));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(denominator);
+        ArgumentOutOfRangeException.ThrowIfNegative(denominator);
         ArgumentOutOfRangeException.ThrowIfNegative(frozenPrefix);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(frozenPrefix, _layout.Config.NumHiddenLayers);
         TorchRuntime.BindThread();

@@ -13,7 +13,7 @@ public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPla
 /// <param name="GrantId">Names this grant; results carry it back.</param>
 /// <param name="Input">The parameter version to compute on: the step is the one after it.</param>
 /// <param name="Ranks">An aligned block of the reduction tree.</param>
-/// <param name="FrozenPrefix">Number of frozen blocks counted from the embedding; 0 for none.</param>
+/// <param name="FrozenPrefix">K + 1 freezes the embedding and the layers 0 to K; 0 freezes nothing.</param>
 /// <param name="Routes">The shards' primaries, in shard order.</param>
 public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRange Ranks, int FrozenPrefix, IReadOnlyList<ShardRoute> Routes);
 

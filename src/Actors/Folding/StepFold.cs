@@ -58,7 +58,7 @@ public sealed class StepFold : IDisposable
     }
 
     /// <summary>Computes and applies the next step.</summary>
-    /// <param name="frozenPrefix">Frozen blocks in this step.</param>
+    /// <param name="frozenPrefix">Frozen prefix in this step: K + 1 for the embedding and the layers 0 to K, 0 for none.</param>
     /// <param name="effective">Commands that take effect at this step.</param>
     /// <returns>What the journal must say about it.</returns>
     public StepCommitted Advance(int frozenPrefix, IReadOnlyList<FreezeEntry> effective)

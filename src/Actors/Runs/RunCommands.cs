@@ -41,7 +41,8 @@ public sealed record ResumeRun(string CommandId, string Sender) : IRunCommand;
 /// <param name="Accepted">Whether it is in the journal now.</param>
 /// <param name="Message">What was done, or why not, for people.</param>
 /// <param name="EffectiveStep">The first step it affects, if it affects steps.</param>
-public sealed record CommandAnswer(bool Accepted, string Message, Step? EffectiveStep);
+/// <param name="Retry">Not refused, but not possible now: the same command may be sent again.</param>
+public sealed record CommandAnswer(bool Accepted, string Message, Step? EffectiveStep, bool Retry = false);
 
 /// <summary>A worker node offers its devices and says what it holds. Sent every half second until welcomed by the current term.</summary>
 /// <param name="Node">The node.</param>

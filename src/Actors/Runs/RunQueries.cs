@@ -28,7 +28,7 @@ public sealed record ShardStatus(string Id, int Replica, string Node, long Bytes
 /// <param name="CoordinatorPid">Its process.</param>
 /// <param name="Term">Its term.</param>
 /// <param name="Shards">Replicas and where they live.</param>
-/// <param name="FrozenLayers">Frozen prefix: number of frozen blocks counted from the embedding, 0 for none.</param>
+/// <param name="FrozenLayers">Number of frozen layers, the embedding with them; 0 for none.</param>
 /// <param name="Loss">Mean loss of the last committed step, nats.</param>
 /// <param name="LearningRate">Of the last committed step.</param>
 /// <param name="GradientNorm">Of the last committed step.</param>

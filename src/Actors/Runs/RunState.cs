@@ -5,12 +5,12 @@ namespace ElasticTrain.Actors.Runs;
 
 /// <summary>A command that changes which layers are trained, as the journal has it.</summary>
 /// <param name="EffectiveStep">The first step it affects.</param>
-/// <param name="FrozenPrefix">Number of frozen blocks from then on, counted from the embedding; 0 for none.</param>
+/// <param name="FrozenPrefix">As the model has it: K + 1 for the embedding and the layers 0 to K, 0 for none.</param>
 /// <param name="DropMoments">Whether the frozen shards' moments are set to zero at that step.</param>
 public sealed record FreezeEntry(Step EffectiveStep, int FrozenPrefix, bool DropMoments)
 {
     /// <summary>The content that enters D(n): never client ids, senders or times.</summary>
-    public string Content => FrozenPrefix == 0 ? "thaw" : $"freeze 0-{FrozenPrefix - 2} moments={(DropMoments ? "drop" : "keep")}";
+    public string Content => FrozenPrefix == 0 ? "thaw" : $"freeze 0-{FrozenPrefix - 1} moments={(DropMoments ? "drop" : "keep")}";
 }
 
 /// <summary>
@@ -69,7 +69,7 @@ public sealed record RunState
     /// <summary>What the journal says step <paramref name="step"/> committed; null if it has not.</summary>
     public StepCommitted? CommitOf(Step step) => step.Value >= 1 && step.Value <= Committed.Count ? Committed[(int)step.Value - 1] : null;
 
-    /// <summary>Number of frozen blocks in a step, counted from the embedding.</summary>
+    /// <summary>The frozen prefix in a step: K + 1 for the embedding and the layers 0 to K, 0 for none.</summary>
     public int FrozenPrefixAt(Step step) => Freezes.LastOrDefault(f => f.EffectiveStep <= step)?.FrozenPrefix ?? 0;
 
     /// <summary>The commands that take effect exactly at a step, in journal order.</summary>
@@ -87,7 +87,7 @@ public sealed record RunState
         StepCommitted e => throw new ElasticTrainException($"The journal commits step {e.Step} after step {Committed.Count}."),
         CheckpointSealed e => this with { Seals = Seals.Add(e) },
         CheckpointFailed => this,
-        LayersFrozen e => WithFreeze(new FreezeEntry(e.EffectiveStep, e.LastLayer + 2, e.DropMoments), e.CommandId),
+        LayersFrozen e => WithFreeze(new FreezeEntry(e.EffectiveStep, e.LastLayer + 1, e.DropMoments), e.CommandId),
         LayersThawed e => WithFreeze(new FreezeEntry(e.EffectiveStep, 0, false), e.CommandId),
         RunPaused e => WithAnswer(e.CommandId, $"paused before step {e.EffectiveStep}", e.EffectiveStep) with { PausedFrom = e.EffectiveStep },
         RunResumed e => WithAnswer(e.CommandId, "resumed", null) with { PausedFrom = null },

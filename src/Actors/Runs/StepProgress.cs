@@ -23,7 +23,7 @@ public sealed class StepProgress
     /// <summary>Opens a step.</summary>
     /// <param name="input">The version that it starts from.</param>
     /// <param name="virtualRanks">V.</param>
-    /// <param name="frozenPrefix">Frozen blocks in this step.</param>
+    /// <param name="frozenPrefix">Frozen prefix in this step: K + 1 for the embedding and the layers 0 to K, 0 for none.</param>
     /// <param name="needsSeal">Per shard, in order: whether it takes part (is not frozen).</param>
     public StepProgress(Lineage input, int virtualRanks, int frozenPrefix, IReadOnlyList<bool> needsSeal)
     {
@@ -42,7 +42,7 @@ public sealed class StepProgress
     /// <summary>The step.</summary>
     public Step Step => Input.Step.Next;
 
-    /// <summary>Frozen blocks in this step.</summary>
+    /// <summary>Frozen prefix in this step: K + 1 for the embedding and the layers 0 to K, 0 for none.</summary>
     public int FrozenPrefix { get; }
 
     /// <summary>Number of shards that must seal.</summary>

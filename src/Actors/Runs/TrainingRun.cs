@@ -195,7 +195,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
     {
         if (_phase == Phase.Starting)
         {
-            client.Tell(new CommandAnswer(false, "the coordinator is reading the journal; try again", null));
+            client.Tell(new CommandAnswer(false, "the coordinator takes office; try again", null, Retry: true));
             return;
         }
         if (_pendingCommands > 0)

@@ -70,7 +70,7 @@ public sealed record ReportSeal(Term Term, Lineage Input);
 /// <param name="ClipScale">Factor on the gradient.</param>
 /// <param name="BiasCorrection1">1 - beta1^t.</param>
 /// <param name="BiasCorrection2">1 - beta2^t.</param>
-/// <param name="FrozenPrefix">Number of frozen blocks counted from the embedding; 0 for none.</param>
+/// <param name="FrozenPrefix">K + 1 freezes the embedding and the layers 0 to K; 0 freezes nothing.</param>
 /// <param name="DropMoments">Frozen shards set their moments to zero at this step.</param>
 /// <param name="TokensPerExpert">Tokens routed to each expert in the step, row-major [MoE layer, expert].</param>
 public sealed record ApplyStep(

@@ -150,7 +150,7 @@ public static class InspectCommands
         if (status.Step > 0)
             System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"loss {status.Loss:0.0000}  tokens/s {status.TokensPerSecond:0}  lr {status.LearningRate:0.00e+00}  grad {status.GradientNorm:0.000}  checkpoint {status.Checkpoint?.ToString(CultureInfo.InvariantCulture) ?? "none"}"));
-        if (status.FrozenLayers > 0) System.Console.WriteLine($"frozen: the embedding and layers 0-{status.FrozenLayers - 2}");
+        if (status.FrozenLayers > 0) System.Console.WriteLine($"frozen: the embedding and layers 0-{status.FrozenLayers - 1}");
         if (status.CoordinatorNode is not null) System.Console.WriteLine($"coordinator: {status.CoordinatorNode} (pid {status.CoordinatorPid}, term {status.Term})");
         foreach (var worker in status.Workers) System.Console.WriteLine($"worker: {worker.Node} (pid {worker.Pid}, {worker.Devices} device(s))");
         foreach (var node in status.Shards.GroupBy(s => s.Node).OrderBy(g => g.Key, StringComparer.Ordinal))

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using ElasticTrain.Actors.Serialization;
 
 namespace ElasticTrain.Host.Control;
 
@@ -40,8 +40,8 @@ public sealed record ControlReply(bool Ok, string? Error, JsonElement? Result, b
 /// <summary>How the control channel and the files beside it write JSON.</summary>
 public static class ControlJson
 {
-    /// <summary>camelCase names, no indentation, no nulls left out; a loss that is no number is written as <c>"NaN"</c>.</summary>
-    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    /// <summary>camelCase names, no indentation, no nulls left out; ids as in the journal; a loss that is no number is written as <c>"NaN"</c>.</summary>
+    public static JsonSerializerOptions Options => JsonFormat.Options;
 }
 
 /// <summary>One line on the wire: the request with the token of the node it is meant for.</summary>

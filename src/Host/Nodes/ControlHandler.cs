@@ -10,6 +10,9 @@ namespace ElasticTrain.Host.Nodes;
 /// <param name="node">The node.</param>
 public sealed class ControlHandler(RunNode node)
 {
+    /// <summary>What an accepted command tells its client.</summary>
+    private sealed record CommandResult(string Message, long? EffectiveStep);
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <summary>Answers a request.</summary>
@@ -42,7 +45,8 @@ public sealed class ControlHandler(RunNode node)
     {
         var answer = await node.SendAsync(command, Patience).ConfigureAwait(false);
         if (answer is null) return ControlReply.NotNow(node.JournalProblem ?? ControlReply.NoCoordinator);
-        return answer.Accepted ? ControlReply.Success(answer) : ControlReply.Failure(answer.Message);
+        if (answer.Retry) return ControlReply.NotNow(answer.Message);
+        return answer.Accepted ? ControlReply.Success(new CommandResult(answer.Message, answer.EffectiveStep?.Value)) : ControlReply.Failure(answer.Message);
     }
 
     private static Step? At(ControlRequest request) =>

@@ -28,7 +28,7 @@ internal sealed unsafe class LanguageModelHead(Linear projection)
     internal (double LossSum, long Tokens) Loss(Pass pass, Tensor x, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask, long denominator, Tensor? dx)
     {
         int vocabulary = projection.Outputs, n = (int)x.shape[0];
-        float scale = (float)(1.0 / denominator);
+        float scale = denominator == 0 ? 0f : (float)(1.0 / denominator);
         double sum = 0;
         long counted = 0;
         using Tensor logits = empty(Math.Min(n, BlockRows), vocabulary);

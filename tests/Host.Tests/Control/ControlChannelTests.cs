@@ -7,6 +7,7 @@ using ElasticTrain.Core;
 using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Launching;
 using ElasticTrain.Host.Tests.Harness;
+using CommandAnswer = ElasticTrain.Actors.Runs.CommandAnswer;
 
 namespace ElasticTrain.Host.Tests.Control;
 
@@ -33,6 +34,19 @@ public class ControlChannelTests : IDisposable
         Assert.Equal(("freeze", "0-1", "client"), (seen!.Command, seen.Arguments["layers"], seen.ClientId));
         Assert.True(reply!.Ok);
         Assert.Equal(12, reply.Result!.Value.GetProperty("step").GetInt32());
+    }
+
+    [Fact]
+    public async Task The_answer_to_a_freeze_names_its_effective_step()
+    {
+        await using var server = new ControlServer(
+            Loopback, (_, _) => Task.FromResult(ControlReply.Success(new CommandAnswer(true, "freeze 0-1 from step 12 on", new Step(12)))));
+        NodeFile.For("node-1", server).Write(run);
+
+        ControlReply? reply = await SendAsync(ControlRequest.New("freeze"));
+
+        Assert.True(reply!.Ok, reply.Error);
+        Assert.Equal(12, reply.Result!.Value.GetProperty("effectiveStep").GetInt64());
     }
 
     [Fact]

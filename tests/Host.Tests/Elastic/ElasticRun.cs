@@ -15,6 +15,8 @@ public sealed record PrintedEvent(long Sequence, string Name, JsonNode Data)
     public long Step => Data["step"]!.GetValue<long>();
 
     public long Term => Data["term"]!.GetValue<long>();
+
+    public override string ToString() => $"{Sequence} {Name} {Data.ToJsonString()}";
 }
 
 /// <summary>A run in a temporary folder, worked on through the real executable only; just the waiting for a step reads the journal itself, because it must be quick.</summary>
@@ -106,8 +108,9 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
     public async Task<ControlReply> SendAsync(ControlRequest request) =>
         await ControlClient.SendAsync(Folder, request, Patience, CancellationToken.None) ?? throw new InvalidOperationException($"No node lives.\n{Describe()}");
 
-    /// <summary>Freezes layers 0-1 and the embedding from a step on.</summary>
-    public async Task FreezeAtAsync(long step) => await AcceptedAsync("freeze", ("layers", "1"), ("moments", "keep"), ("at", Text(step)));
+    /// <summary>Freezes the embedding and the layers up to one from a step on.</summary>
+    public async Task FreezeAtAsync(long step, int lastLayer = 1) =>
+        await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", "keep"), ("at", Text(step)));
 
     /// <summary>Trains everything from a step on.</summary>
     public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));

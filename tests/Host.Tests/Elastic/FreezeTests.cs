@@ -1,4 +1,6 @@
+using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Host.Control;
+using ElasticTrain.Host.Nodes;
 using ElasticTrain.Host.Tests.Harness;
 using Xunit.Abstractions;
 
@@ -59,7 +61,8 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
         {
             ProcessUnderTest training = run.Train(steps);
             await run.ReachesStepAsync(1, training);
-            await run.FreezeAtAsync(frozenFrom);
+            // All layers: the final norm and the head are still trained.
+            await run.FreezeAtAsync(frozenFrom, lastLayer: 2);
             await run.ThawAtAsync(thawedFrom);
             if (run == whole)
             {
@@ -93,6 +96,23 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
         Assert.All([first, again], reply => Assert.Equal(from, reply.Result!.Value.GetProperty("effectiveStep").GetInt64()));
         Assert.Equal(from, (await references.DigestAsync(Steps)).FirstDifference(await run.DigestAsync()));
         Assert.Contains($"steps 1 to {Steps} replayed", await run.SucceedAsync("verify", "--from", "0"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Exactly_the_named_layers_and_the_embedding_stand_still()
+    {
+        using ElasticRun run = references.NewRun();
+        ProcessUnderTest training = run.Train(60);
+        await run.ReachesStepAsync(5, training);
+        Assert.Contains("layers 0-1 and the embedding are frozen from step", await run.SucceedAsync("freeze", "--layers", "0-1", "--at", "40"), StringComparison.Ordinal);
+        await run.FinishAsync(training);
+
+        // The two checkpoints that are kept: steps 50 and 60. An unchanged shard is the same blob.
+        using RunSession session = RunSession.Open(run.Folder);
+        CheckpointManifest[] kept = [.. session.Definition.Checkpoints.Manifests(out _).OrderBy(m => m.Step)];
+        Assert.Equal([50L, 60L], kept.Select(m => m.Step.Value));
+        Assert.All(session.Definition.Layout.Shards, shard => Assert.True(
+            (kept[0].Blobs[shard.Id.Value].Hash == kept[1].Blobs[shard.Id.Value].Hash) == (shard.Layer <= 1), $"{shard}"));
     }
 
     [Fact]
