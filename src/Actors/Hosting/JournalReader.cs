@@ -10,7 +10,8 @@ namespace ElasticTrain.Actors.Hosting;
 /// <param name="SequenceNumber">Its place, from 1.</param>
 /// <param name="WrittenAt">When it was written, UTC.</param>
 /// <param name="Event">The event.</param>
-public sealed record JournaledEvent(long SequenceNumber, DateTime WrittenAt, IRunEvent Event);
+/// <param name="Writer">The coordinator's life that wrote it: another for each start of the coordinator.</param>
+public sealed record JournaledEvent(long SequenceNumber, DateTime WrittenAt, IRunEvent Event, string? Writer = null);
 
 /// <summary>Reads a run's journal from outside its actor system, also while the run writes to it. Understands only this project's manifests.</summary>
 /// <param name="settings">Where the journal is.</param>
@@ -25,7 +26,7 @@ public sealed class JournalReader(JournalSettings settings, RunId run)
         using var connection = settings.OpenForReading();
         if (connection is null || !HasTable(connection)) return [];
         using var command = connection.CreateCommand();
-        command.CommandText = "SELECT sequence_number, created, manifest, identifier, message FROM journal WHERE persistence_id = @id AND sequence_number > @after ORDER BY sequence_number";
+        command.CommandText = "SELECT sequence_number, created, manifest, identifier, message, writer_uuid FROM journal WHERE persistence_id = @id AND sequence_number > @after ORDER BY sequence_number";
         Add(command, "@id", TrainingRun.PersistenceIdOf(run));
         Add(command, "@after", after);
         using var reader = command.ExecuteReader();
@@ -37,7 +38,7 @@ public sealed class JournalReader(JournalSettings settings, RunId run)
             if (reader.GetInt32(3) != MessageSerializer.Id || Manifests.TypeOf(manifest) is not { } type)
                 throw new CorruptionException($"journal of run {run}, event {sequence}", $"manifest '{manifest}' of serialiser {reader.GetInt32(3)}", "an event of this project");
             var @event = (IRunEvent)JsonSerializer.Deserialize((byte[])reader.GetValue(4), type, JsonFormat.Options)!;
-            events.Add(new JournaledEvent(sequence, new DateTime(reader.GetInt64(1), DateTimeKind.Utc), @event));
+            events.Add(new JournaledEvent(sequence, new DateTime(reader.GetInt64(1), DateTimeKind.Utc), @event, reader.IsDBNull(5) ? null : reader.GetString(5)));
         }
         return events;
     }

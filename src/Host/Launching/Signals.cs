@@ -8,6 +8,12 @@ internal static partial class Signals
     /// <summary>SIGTERM.</summary>
     public const int Terminate = 15;
 
+    /// <summary>SIGKILL.</summary>
+    public const int Kill9 = 9;
+
+    /// <summary>SIGSTOP and SIGCONT (Linux numbers).</summary>
+    public const int Stop = 19, Continue = 18;
+
     /// <summary>Sends a signal; false if no such process lives.</summary>
     public static bool Send(int pid, int signal) => Kill(pid, signal) == 0;
 

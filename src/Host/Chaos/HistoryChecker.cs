@@ -1,0 +1,99 @@
+using ElasticTrain.Actors.Hosting;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Host.Chaos;
+
+/// <summary>
+/// What must hold in every journal, whatever happened to the run: a pure function of the events. After the fashion of Jepsen: first a history, then a
+/// checker over it.
+/// </summary>
+internal static class HistoryChecker
+{
+    /// <summary>Looks at a whole journal.</summary>
+    /// <param name="history">All events, by sequence number.</param>
+    /// <returns>One line for each thing that is wrong, with the event's number; empty if nothing is.</returns>
+    public static IReadOnlyList<string> Violations(IReadOnlyList<JournaledEvent> history)
+    {
+        var wrong = new List<string>();
+        var chain = new Dictionary<Step, Lineage>();
+        var digests = new HashSet<Digest256>();
+        var writers = new HashSet<string>();
+        Lineage last = default;
+        Term term = new(0);
+        int replica = 0;
+        long expected = 1, optimizerStep = 0;
+        string? writer = null;
+
+        foreach (var (number, _, content, by) in history)
+        {
+            if (number != expected) Say($"number {expected} is missing");
+            expected = number + 1;
+            if (by != writer)
+            {
+                // A new writer must take a term before anything else, and an old one must never write again.
+                if (content is not (CoordinatorStarted or RunCreated)) Say($"{content.GetType().Name} by a writer that has not taken a term");
+                if (by is not null && !writers.Add(by)) Say("an old coordinator wrote after a newer one");
+                writer = by;
+            }
+            switch (content)
+            {
+                case RunCreated e:
+                    if (chain.Count > 0) Say("the run is created twice");
+                    last = chain[Step.Zero] = new Lineage(Step.Zero, e.Initial);
+                    digests.Add(e.Initial);
+                    break;
+                case CoordinatorStarted e:
+                    if (e.Term.Value <= term.Value) Say($"term {e.Term} after term {term}");
+                    term = e.Term;
+                    break;
+                case StepCommitted e:
+                    if (e.Step != last.Step.Next) Say($"step {e.Step} is committed after step {last.Step}");
+                    if (e.Digest.IsZero || !digests.Add(e.Digest)) Say($"the digest of step {e.Step} is that of another step");
+                    if (e.OptimizerStep != optimizerStep + (e.Skipped ? 0 : 1)) Say($"step {e.Step} is update {e.OptimizerStep} after update {optimizerStep}");
+                    optimizerStep = e.OptimizerStep;
+                    last = chain[e.Step] = new Lineage(e.Step, e.Digest);
+                    break;
+                case CheckpointSealed e:
+                    if (!OnChain(e.Version)) Say($"a checkpoint of {e.Version} is sealed, which is not committed");
+                    break;
+                case ReplicasPlaced e:
+                    if (!OnChain(e.From)) Say($"replicas start from {e.From}, which is not committed");
+                    foreach (var placement in e.Placements)
+                    {
+                        if (placement.Replica.Value <= replica) Say($"replica number {placement.Replica} is used again");
+                        replica = placement.Replica.Value;
+                    }
+                    break;
+                case RunFinished e:
+                    if (e.Version != last) Say($"the run finished at {e.Version} after {last}");
+                    break;
+                case RunHalted e:
+                    Say($"halted at step {e.Step}: {e.Reason}");
+                    break;
+                default:
+                    break;
+            }
+
+            void Say(string what) => wrong.Add($"event {number}: {what}");
+        }
+        return wrong;
+
+        bool OnChain(Lineage version) => chain.TryGetValue(version.Step, out var known) && known == version;
+    }
+
+    /// <summary>Where a run's bits differ from the reference's: the first step, or the final state; null if nowhere.</summary>
+    /// <param name="reference">An undisturbed run.</param>
+    /// <param name="run">Another run of the same plan.</param>
+    public static string? Difference(RunState reference, RunState run)
+    {
+        foreach (var (expected, found) in reference.Committed.Zip(run.Committed))
+            if (expected.Digest != found.Digest || expected.LossBits != found.LossBits)
+                return $"step {expected.Step}: loss bits {found.LossBits:x8} and digest {found.Digest.Short}, the reference has {expected.LossBits:x8} and {expected.Digest.Short}";
+        if (reference.Committed.Count != run.Committed.Count) return $"{run.Committed.Count} steps, the reference has {reference.Committed.Count}";
+        var (state, wanted) = (Final(run), Final(reference));
+        return state == wanted ? null : $"final state {state?.Short ?? "none"}, the reference has {wanted?.Short ?? "none"}";
+    }
+
+    private static Digest256? Final(RunState state) => state.Seals.LastOrDefault(s => s.Version == state.CommittedVersion)?.State;
+}
