@@ -43,8 +43,9 @@ public sealed class ModelReplica : IDisposable
     /// <param name="denominator">Unmasked tokens of the whole step; 0 where all are masked, and then so is the gradient.</param>
     /// <param name="frozenPrefix">0 freezes nothing; K + 1 freezes the embedding and layers 0 to K, whose part of the gradient is not touched.</param>
     /// <param name="gradient">Flat, as long as the layout says; its old content is of no meaning. A router bias gets 0.</param>
+    /// <param name="isZero">The caller vouches that the gradient is +0.0 everywhere, so that it need not be cleared.</param>
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
-    public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient)
+    public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient, bool isZero = false)
     {
         RequireLength(_layout, gradient, nameof(gradient));
         ArgumentOutOfRangeException.ThrowIfNegative(denominator);
@@ -53,7 +54,7 @@ public sealed class ModelReplica : IDisposable
         TorchRuntime.BindThread();
         foreach (ShardInfo shard in _layout.Shards)
         {
-            if (!ParameterLayout.IsFrozen(shard, frozenPrefix)) gradient.Slice(shard.Offset, shard.Length).Clear();
+            if (!isZero && !ParameterLayout.IsFrozen(shard, frozenPrefix)) gradient.Slice(shard.Offset, shard.Length).Clear();
         }
         double loss = 0;
         long counted = 0;

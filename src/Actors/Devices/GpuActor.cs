@@ -24,6 +24,7 @@ public sealed class GpuActor : ReceiveActor
     private readonly ChaosSettings _chaos;
     private readonly ContributionSender _sender;
     private readonly RankSummation _sum;
+    private readonly GradientBuffers _gradients;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly List<RankOutcome> _outcomes = [];
     private ModelReplica? _model;
@@ -43,6 +44,7 @@ public sealed class GpuActor : ReceiveActor
         _chaos = chaos;
         _sender = new ContributionSender(node);
         _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
+        _gradients = new GradientBuffers(node.Pool, node.Layout.TotalLength);
         Receive<GrantRanks>(OnGrant);
         Receive<ParametersReady>(OnParameters);
         Receive<ComputeRank>(OnCompute);
@@ -63,6 +65,7 @@ public sealed class GpuActor : ReceiveActor
         _cancel.Cancel();
         _lease?.Dispose();
         _sum.Dispose();
+        _gradients.Dispose();
         _model?.Dispose();
     }
 
@@ -109,11 +112,12 @@ public sealed class GpuActor : ReceiveActor
         try
         {
             var batches = _node.Samples.Take(step, new RankId(message.Rank));
-            var gradient = _node.Pool.Rent(_node.Layout.TotalLength);
+            var gradient = _gradients.Take();
+            _gradients.Prepare();
             RankResult result;
             try
             {
-                result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient);
+                result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient, isZero: true);
                 _chaos.MaybeFlip(step, message.Rank, gradient);
             }
             catch
