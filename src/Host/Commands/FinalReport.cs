@@ -42,7 +42,8 @@ public sealed class FinalReport(RunSession session)
             $"held-out text: {ours:0.000} bits per byte; an interpolated byte trigram model trained on the same text: {trigram:0.000} ({(1 - (ours / trigram)) * 100:+0.0;-0.0} % fewer)"));
         int[] prompt = ByteTokenizer.Encode(Prompt);
         int[] sample = model.Generate(prompt, SampleLength, 0.7, definition.Plan.Seed);
-        string line = ByteTokenizer.Decode(sample);
+        // A vocabulary may be larger than the tokenizer's; what stands beyond it has no text.
+        string line = ByteTokenizer.Decode([.. sample.Where(token => token < ByteTokenizer.VocabSize)]);
         output.WriteLine($"it writes: {Prompt}{line.ReplaceLineEndings(" ")}");
     }
 
