@@ -75,17 +75,19 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
     /// <summary>Where a step's time goes, and how much of it waits for the journal and for checkpoints.</summary>
     public void Profile(Case on)
     {
+        // As many as make the share of checkpoints right.
+        long every = on.Load().Checkpoint.Every, counted = (((5 * steps) + every - 1) / every) * every;
         List<StepTimes> all = [];
         for (int round = 0; round < Math.Max(1, rounds / 2); round++)
         {
-            using var child = Child.Self(Loops.Node, NewFolder(on), $"{WarmUpSteps * 3}", $"{Math.Max(50, 5 * steps)}");
+            using var child = Child.Self(Loops.Node, NewFolder(on), $"{WarmUpSteps * 3}", $"{counted}");
             int code = child.End(Deadline);
             all.Add(JsonSerializer.Deserialize<StepTimes>(child.Lines.LastOrDefault(l => l.StartsWith('{'))
                 ?? throw new ElasticTrainException($"ended with code {code}:\n{string.Join('\n', child.Lines.TakeLast(20))}"))!);
         }
         Numbers Milliseconds(Func<StepTimes, double> part) => new([.. all.Select(t => part(t) / t.Steps * 1e3)]);
         Numbers Percent(Func<StepTimes, double> part) => new([.. all.Select(t => part(t) / t.Total * 100)]);
-        Console.WriteLine($"a step of one process with one device, {on.Name}, checkpoints every {on.Load().Checkpoint.Every} steps: milliseconds, mean over {all[0].Steps} steps");
+        Console.WriteLine($"a step of one process with one device, {on.Name}, checkpoints every {every} steps: milliseconds, mean over {all[0].Steps} steps");
         Console.WriteLine($"  whole step                                 {Milliseconds(t => t.Total).ToString("0.00")}");
         Console.WriteLine($"  optimizer of the step before, parameters   {Milliseconds(t => t.Parameters).ToString("0.00")}");
         Console.WriteLine($"  forward and backward                       {Milliseconds(t => t.Compute).ToString("0.00")}");

@@ -40,17 +40,21 @@ internal static class Loops
         new Thread(() => probe.SetResult(NumericsClass.Probe())).Start();
         var options = new NodeOptions(
             "node-1", new ClusterEnvironment(ClusterDefaults.SystemName, "127.0.0.1", 0, [], ""), [RunNode.CoordinatorRole, RunNode.WorkerRole],
-            new RunTarget(warmUp + steps, 1, 1), ChaosSettings.FromEnvironment(false));
+            new RunTarget(long.MaxValue, 1, 1), ChaosSettings.FromEnvironment(false));
         await using var node = await RunNode.StartAsync(options, definition, journal, await probe.Task, CancellationToken.None);
-        bool warm = false;
-        while (!node.Ended.IsCompleted)
-        {
-            await Task.WhenAny(node.Ended, Task.Delay(20));
-            if (warm || await node.StatusAsync(TimeSpan.FromSeconds(1)) is not { } status || status.Step < warmUp) continue;
-            node.Runtime.Clock.Take();
-            warm = true;
-        }
+        await PassAsync(node, warmUp);
+        node.Runtime.Clock.Take();
+        await PassAsync(node, warmUp + steps);
         return node.Runtime.Clock.Take();
+    }
+
+    private static async Task PassAsync(RunNode node, long step)
+    {
+        while (await node.StatusAsync(TimeSpan.FromSeconds(1)) is not { } status || status.Step < step)
+        {
+            if (node.Ended.IsCompleted) throw new ElasticTrainException((await node.Ended).Message);
+            await Task.Delay(20);
+        }
     }
 
     private static (RunDefinition Definition, JournalSettings Journal) Open(string directory) =>
