@@ -6,7 +6,7 @@ namespace ElasticTrain.Actors.Tests.Plans;
 public sealed class PlanTests
 {
     [Theory]
-    [InlineData("quickstart", 8, 600, 2)]
+    [InlineData("quickstart", 4, 2500, 2)]
     [InlineData("tiny", 4, 60, 1)]
     public void The_plans_that_come_with_the_program_are_good(string name, int ranks, long steps, int devices)
     {

@@ -1,0 +1,124 @@
+using Akka.Actor;
+using Akka.TestKit;
+using Akka.TestKit.Xunit2;
+using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Actors.Tests.Nodes;
+using ElasticTrain.Actors.Tests.Runs;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Tests.Devices;
+
+/// <summary>A real device over real replicas on one node; the test is the coordinator.</summary>
+public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
+{
+    private const string Config = """
+        akka.test { single-expect-default = 60s, default-timeout = 60s }
+        device-dispatcher { type = PinnedDispatcher }
+        """;
+
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly NodeRuntime _node;
+    private readonly TestProbe _first, _second;
+    private readonly IActorRef _device;
+    private readonly List<GradientSealed> _seals = [];
+
+    public GpuActorTests(TestRun run) : base(Config)
+    {
+        Model.Torch.TorchRuntime.Initialize();
+        _node = run.Node(run.Define());
+        (_first, _second) = (CreateTestProbe(), CreateTestProbe());
+        _device = Sys.ActorOf(Props.Create(() => new GpuActor(_node, ChaosSettings.None)).WithDispatcher("device-dispatcher"));
+        Place(1);
+    }
+
+    protected override void AfterAll()
+    {
+        base.AfterAll();
+        _node.DisposeAsync().AsTask().Wait(Deadline);
+    }
+
+    private void Place(int number)
+    {
+        foreach (var shard in _node.Layout.Shards)
+        {
+            var state = _node.LoadShard(shard.Id, new ReplicaSource(Sample.Version(0), null, 0));
+            _node.Replicas.Add(
+                new ShardReplica(state, new ReplicaId(number), Sample.Version(0), _node.VirtualRanks, _node.Pool, seal =>
+                {
+                    lock (_seals) _seals.Add(seal);
+                }),
+                shard.Length);
+        }
+    }
+
+    private GrantRanks Grant(long term, long id, long version, RankRange? ranks = null, int number = 1) => new(
+        new Term(term), id, Sample.Version(version), ranks ?? new RankRange(0, _node.VirtualRanks), 0,
+        [.. _node.Layout.Shards.Select(s => new ShardRoute(s.Id, new ReplicaId(number), _node.DataPlane))]);
+
+    private List<UInt128> Gradients(int number)
+    {
+        lock (_seals) return [.. _seals.Where(s => s.Replica.Value == number).OrderBy(s => s.Shard.Value).Select(s => s.GradientDigest)];
+    }
+
+    [Fact]
+    public void Ranks_are_computed_and_a_repeated_grant_is_answered_from_memory()
+    {
+        _device.Tell(Grant(1, 1, 0), _first);
+        var done = _first.ExpectMsg<RanksCompleted>();
+        Assert.Equal(_node.Definition.Samples.UnmaskedTokens(new Step(1)), done.Outcomes.Sum(o => o.LossTokens));
+        Assert.Equal(_node.Layout.Shards.Count, Gradients(1).Count);
+        _device.Tell(Grant(1, 1, 0), _first);
+        Assert.Same(done, _first.ExpectMsg<RanksCompleted>());
+        Assert.Equal(_node.Layout.Shards.Count, _node.Pool.Outstanding);
+    }
+
+    [Fact]
+    public void A_grant_of_a_new_term_with_the_same_number_is_another_grant()
+    {
+        // Version 1 will not come: the grant waits for it, and its failure comes when the new one is under way.
+        _device.Tell(Grant(1, 1, 1), _first);
+        Place(2);
+        _device.Tell(Grant(2, 1, 0, number: 2), _second);
+        var done = _second.ExpectMsg<RanksCompleted>();
+        Assert.Equal((new Term(2), Sample.Version(0), _node.VirtualRanks), (done.Term, done.Input, done.Outcomes.Count));
+        Assert.Equal(_node.Layout.Shards.Count, Gradients(2).Count);
+        Assert.Empty(Gradients(1));
+        _first.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_lower_term_gets_no_work_done_any_more()
+    {
+        _device.Tell(Grant(2, 1, 0, new RankRange(0, 1)), _second);
+        _second.ExpectMsg<RanksCompleted>();
+        _device.Tell(Grant(1, 9, 0, new RankRange(1, 2)), _first);
+        _device.Tell(Grant(2, 2, 0, new RankRange(2, 3)), _second);
+        Assert.Equal(2, _second.ExpectMsg<RanksCompleted>().GrantId);
+        _first.ExpectNoMsg(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void Interrupting_a_grant_by_others_again_and_again_does_not_change_a_bit()
+    {
+        _device.Tell(Grant(1, 1, 0), _first);
+        _first.ExpectMsg<RanksCompleted>();
+        Place(2);
+        for (int i = 0; i < 20; i++) _device.Tell(Grant(2 + i, 1, 0, number: 2), _second);
+        _second.FishForMessage<RanksCompleted>(m => m.Term.Value == 21, Deadline);
+        Assert.Equal(Gradients(1), Gradients(2));
+    }
+
+    [Fact]
+    public void A_replica_that_is_not_there_fails_the_grant_and_the_next_one_works()
+    {
+        _device.Tell(Grant(1, 1, 0, number: 77), _first);
+        var failed = _first.ExpectMsg<RanksFailed>();
+        Assert.False(failed.Fatal);
+        Assert.Contains("does not live on this node", failed.Reason, StringComparison.Ordinal);
+        _device.Tell(Grant(1, 2, 0), _first);
+        Assert.Equal(2, _first.ExpectMsg<RanksCompleted>().GrantId);
+    }
+}
