@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
@@ -9,6 +11,9 @@ namespace ElasticTrain.Actors.Devices;
 /// <param name="node">The node.</param>
 public sealed class ContributionSender(NodeRuntime node)
 {
+    /// <summary>Values of the flat gradient from which on several threads are used: about a millisecond's work.</summary>
+    private const long ParallelFrom = 1 << 18;
+
     /// <summary>Completes when every shard has acknowledged.</summary>
     /// <param name="grant">The grant that the block belongs to.</param>
     /// <param name="block">The block and its sum over the whole flat buffer.</param>
@@ -27,19 +32,42 @@ public sealed class ContributionSender(NodeRuntime node)
         }
         try
         {
-            foreach (var route in local)
-            {
-                var shard = node.Layout.Shards[route.Shard.Value];
-                bool marker = Misses(shard, tokensPerExpert);
-                ReadOnlySpan<float> values = marker ? default : block.Sum.Slice(shard.Offset, shard.Length);
-                node.Replicas.Get(route.Shard, route.Replica).Contribute(grant.Input, block.Block, values, marker);
-            }
+            Contribute(grant, block, local, tokensPerExpert);
         }
         finally
         {
             // Awaited also after an error: the buffer must not be reused while a frame reads it.
             await Task.WhenAll(remote).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Shards have nothing in common, so idle cores help; small models are not worth it.</summary>
+    private void Contribute(GrantRanks grant, BlockSum block, List<ShardRoute> routes, long[] tokensPerExpert)
+    {
+        if (node.Layout.TotalLength < ParallelFrom)
+        {
+            foreach (var route in routes) Contribute(grant, block, route, tokensPerExpert);
+            return;
+        }
+        try
+        {
+            var largestFirst = routes.OrderByDescending(route => node.Layout.Shards[route.Shard.Value].Length);
+            Parallel.ForEach(
+                Partitioner.Create(largestFirst, EnumerablePartitionerOptions.NoBuffering), route => Contribute(grant, block, route, tokensPerExpert));
+        }
+        catch (AggregateException several)
+        {
+            // Corruption is worth more than the refusals beside it.
+            ExceptionDispatchInfo.Throw(several.InnerExceptions.FirstOrDefault(e => e is ContributionMismatchException) ?? several.InnerExceptions[0]);
+        }
+    }
+
+    private void Contribute(GrantRanks grant, BlockSum block, ShardRoute route, long[] tokensPerExpert)
+    {
+        var shard = node.Layout.Shards[route.Shard.Value];
+        bool marker = Misses(shard, tokensPerExpert);
+        ReadOnlySpan<float> values = marker ? default : block.Sum.Slice(shard.Offset, shard.Length);
+        node.Replicas.Get(route.Shard, route.Replica).Contribute(grant.Input, block.Block, values, marker);
     }
 
     private async Task SendRemoteAsync(GrantRanks grant, BlockSum block, ShardRoute route, ShardInfo shard, bool marker)

@@ -23,7 +23,7 @@ public sealed class GpuActor : ReceiveActor
     private readonly NodeRuntime _node;
     private readonly ChaosSettings _chaos;
     private readonly ContributionSender _sender;
-    private readonly BlockAccumulator _accumulator;
+    private readonly RankSummation _sum;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly List<RankOutcome> _outcomes = [];
     private ModelReplica? _model;
@@ -42,7 +42,7 @@ public sealed class GpuActor : ReceiveActor
         _node = node;
         _chaos = chaos;
         _sender = new ContributionSender(node);
-        _accumulator = new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool);
+        _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
         Receive<GrantRanks>(OnGrant);
         Receive<ParametersReady>(OnParameters);
         Receive<ComputeRank>(OnCompute);
@@ -62,7 +62,7 @@ public sealed class GpuActor : ReceiveActor
     {
         _cancel.Cancel();
         _lease?.Dispose();
-        _accumulator.Dispose();
+        _sum.Dispose();
         _model?.Dispose();
     }
 
@@ -105,6 +105,7 @@ public sealed class GpuActor : ReceiveActor
     {
         if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
         var step = grant.Input.Step.Next;
+        bool isLast = message.Rank + 1 == grant.Ranks.Hi;
         try
         {
             var batches = _node.Samples.Take(step, new RankId(message.Rank));
@@ -120,7 +121,8 @@ public sealed class GpuActor : ReceiveActor
                 _node.Pool.Return(gradient);
                 throw;
             }
-            _accumulator.Add(new RankId(message.Rank), gradient);
+            if (isLast) _sum.AddLast(new RankId(message.Rank), gradient);
+            else _sum.Add(new RankId(message.Rank), gradient);
             _outcomes.Add(new RankOutcome(result.LossSum, result.LossTokens, result.TokensPerExpert));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
@@ -128,7 +130,7 @@ public sealed class GpuActor : ReceiveActor
             OnFailed(new Failed(grant, error));
             return;
         }
-        if (message.Rank + 1 < grant.Ranks.Hi)
+        if (!isLast)
         {
             Self.Tell(message with { Rank = message.Rank + 1 });
             return;
@@ -138,7 +140,7 @@ public sealed class GpuActor : ReceiveActor
         _lease = null;
         // The next step's block is not known yet; this device will most likely get the same ranks again.
         _node.DataLoader.Tell(new PrefetchSamples(step.Next, grant.Ranks));
-        SendAsync(grant, _accumulator.Take(), SumCounts()).PipeTo(
+        SendAsync(grant, _sum.Take(), SumCounts()).PipeTo(
             Self, success: () => new Acknowledged(grant), failure: e => new Failed(grant, e));
     }
 
@@ -181,7 +183,7 @@ public sealed class GpuActor : ReceiveActor
         _cancel = new CancellationTokenSource();
         _lease?.Dispose();
         _lease = null;
-        foreach (var block in _accumulator.Take()) _node.Pool.Return(block.Sum);
+        _sum.Clear();
         _outcomes.Clear();
         _grant = null;
     }

@@ -87,7 +87,7 @@ public sealed class ShardReplica : IDisposable
         {
             var outcome = marker ? round.Reducer.ContributeMarker(block) : round.Reducer.Contribute(block, values);
             if (outcome != ContributionOutcome.Completed) return;
-            var (sumOfSquares, finite, digest) = GradientStatistics.Of(round.Reducer.Sum!.Span);
+            var (sumOfSquares, finite, digest) = GradientStatistics.Of(round.Reducer.Sum!.Span, round.Reducer.SumDigest);
             var seal = new GradientSealed(Shard, Replica, input, sumOfSquares, finite, digest);
             lock (_gate)
             {

@@ -18,20 +18,22 @@ public static class GradientStatistics
     public const int Lanes = 16;
 
     /// <summary>Sum of squares, whether all values are finite, and the XxHash128 of the bytes (little-endian), in one pass over memory.</summary>
+    /// <param name="g">The gradient.</param>
+    /// <param name="known">The hash, where it is known already: it is not computed again.</param>
     /// <returns>The sum of squares is NaN if a value is not finite.</returns>
-    public static (double SumOfSquares, bool Finite, UInt128 Digest) Of(ReadOnlySpan<float> g)
+    public static (double SumOfSquares, bool Finite, UInt128 Digest) Of(ReadOnlySpan<float> g, UInt128? known = null)
     {
-        var hash = new XxHash128();
+        var hash = known is null ? new XxHash128() : null;
         double sum = 0;
         for (; !g.IsEmpty; g = g[Math.Min(BlockLength, g.Length)..])
         {
             var block = g[..Math.Min(BlockLength, g.Length)];
-            hash.Append(MemoryMarshal.AsBytes(block));
+            hash?.Append(MemoryMarshal.AsBytes(block));
             sum += SumOfSquares(block);
         }
         // No finite fp32 value has a square that overflows fp64, nor have 2^31 of them, so an infinite or undefined sum has an infinite or undefined term.
         bool finite = double.IsFinite(sum);
-        return (finite ? sum : double.NaN, finite, hash.GetCurrentHashAsUInt128());
+        return (finite ? sum : double.NaN, finite, known ?? hash!.GetCurrentHashAsUInt128());
     }
 
     private static double SumOfSquares(ReadOnlySpan<float> block)

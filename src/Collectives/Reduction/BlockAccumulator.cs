@@ -28,8 +28,9 @@ public sealed class BlockAccumulator(int virtualRanks, long length, BufferPool p
     /// <summary>Adds the gradient of the next rank. The buffer belongs to the accumulator from now on.</summary>
     /// <param name="rank">Any rank at first, then always the one after the last.</param>
     /// <param name="gradient">The rank's flat gradient, usually rented from the pool.</param>
+    /// <param name="useIdleCores">Whether the additions may use other cores. Each value is added on its own, so the bits are the same.</param>
     /// <exception cref="ArgumentException">The rank is not the next one or outside [0, V), or the buffer has another length.</exception>
-    public void Add(RankId rank, NativeBuffer gradient)
+    public void Add(RankId rank, NativeBuffer gradient, bool useIdleCores = false)
     {
         if (gradient.Length != length) throw new ArgumentException($"The flat gradient has {length} values, found {gradient.Length}.", nameof(gradient));
         if (rank.Value < 0 || rank.Value >= virtualRanks) throw new ArgumentException($"Rank {rank} is outside [0, {virtualRanks}).", nameof(rank));
@@ -38,7 +39,7 @@ public sealed class BlockAccumulator(int virtualRanks, long length, BufferPool p
         var entry = new BlockSum(new RankRange(rank.Value, rank.Value + 1), gradient);
         while (_stack.TryPeek(out var left) && IsRightSibling(left.Block, entry.Block))
         {
-            Summation.AddTo(left.Sum, entry.Sum);
+            Summation.AddTo(left.Sum, entry.Sum, useIdleCores);
             pool.Return(entry.Sum);
             _stack.Pop();
             entry = left with { Block = ReductionTree.Parent(entry.Block, virtualRanks) };

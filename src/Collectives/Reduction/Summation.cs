@@ -42,16 +42,26 @@ public static class Summation
     }
 
     /// <summary>left += right over whole buffers of any length.</summary>
+    /// <param name="left">Receives the sum.</param>
+    /// <param name="right">Is added.</param>
+    /// <param name="useIdleCores">Whether several threads share the work; the bits are the same.</param>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
-    public static void AddTo(NativeBuffer left, NativeBuffer right)
+    public static void AddTo(NativeBuffer left, NativeBuffer right, bool useIdleCores = false)
     {
         if (left.Length != right.Length) throw new ArgumentException($"The lengths differ: {left.Length} + {right.Length}.");
-        const int piece = 1 << 30;
-        for (long offset = 0; offset < left.Length; offset += piece)
+        const int piece = 1 << 17;
+        long pieces = (left.Length + piece - 1) / piece;
+        if (useIdleCores && pieces > 1) Parallel.For(0, pieces, Add);
+        else
         {
-            int length = (int)Math.Min(piece, left.Length - offset);
-            var target = left.Slice(offset, length);
-            Add(target, right.Slice(offset, length), target);
+            for (long i = 0; i < pieces; i++) Add(i);
+        }
+
+        void Add(long i)
+        {
+            int length = (int)Math.Min(piece, left.Length - (i * piece));
+            var target = left.Slice(i * piece, length);
+            Summation.Add(target, right.Slice(i * piece, length), target);
         }
     }
 

@@ -46,6 +46,12 @@ public sealed class TreeReducer : IDisposable
         get { lock (_gate) return _sum; }
     }
 
+    /// <summary>XxHash128 of the complete sum's bytes where it is known already, because one contribution brought all of [0, V); else null.</summary>
+    public UInt128? SumDigest
+    {
+        get { lock (_gate) return _sum is not null && _digests.TryGetValue(_root, out var digest) ? digest : null; }
+    }
+
     /// <summary>Whether [0, V) is covered and summed.</summary>
     public bool IsComplete => Sum is not null;
 

@@ -30,7 +30,22 @@ public sealed class TreeReducerTests : IDisposable
         Assert.Equal(1, completed);
         Assert.Empty(reducer.Missing());
         Assert.Equal(SequentialFold.Bits(SequentialFold.Sum(ranks)), SequentialFold.Bits(reducer.Sum!.Span));
+        if (reducer.SumDigest is { } digest) Assert.Equal(Summation.Digest(reducer.Sum.Span), digest);
         Assert.Equal(1, _pool.Outstanding);
+    }
+
+    [Fact]
+    public void The_digest_of_a_sum_that_came_in_one_piece_is_known()
+    {
+        using var reducer = new TreeReducer(2, 3, _pool);
+        float[] values = [1, -0f, float.NaN];
+        reducer.Contribute(new RankRange(0, 2), values);
+        Assert.Equal(Summation.Digest(values), reducer.SumDigest);
+        reducer.Reset();
+        reducer.Contribute(new RankRange(0, 1), values);
+        reducer.Contribute(new RankRange(1, 2), values);
+        Assert.True(reducer.IsComplete);
+        Assert.Null(reducer.SumDigest);
     }
 
     [Property(MaxTest = 100)]
