@@ -1,6 +1,6 @@
 using ElasticTrain.Core;
-using ElasticTrain.Model.Torch;
 using ElasticTrain.Model.Network;
+using ElasticTrain.Model.Torch;
 
 namespace ElasticTrain.Model.Tests;
 

@@ -98,7 +98,8 @@ public sealed record RunState
 
     private RunState WithFreeze(FreezeEntry entry, string commandId) =>
         WithAnswer(commandId, $"{entry.Content} from step {entry.EffectiveStep} on", entry.EffectiveStep)
-            with { Freezes = Freezes.Add(entry) };
+            with
+        { Freezes = Freezes.Add(entry) };
 
     private RunState WithAnswer(string commandId, string message, Step? step) =>
         this with { Answers = Answers.SetItem(commandId, new CommandAnswer(true, message, step)) };

@@ -70,7 +70,7 @@ internal static class TextSource
     private static int InvalidUtf8At(ReadOnlySpan<byte> content)
     {
         if (Utf8.IsValid(content)) return -1;
-        for (int at = 0; ; )
+        for (int at = 0; ;)
         {
             if (Rune.DecodeFromUtf8(content[at..], out _, out int consumed) != System.Buffers.OperationStatus.Done) return at;
             at += consumed;

@@ -6,10 +6,10 @@ using ElasticTrain.Actors.Hosting;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Core;
-using ElasticTrain.Host.Progress;
 using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Launching;
 using ElasticTrain.Host.Nodes;
+using ElasticTrain.Host.Progress;
 
 namespace ElasticTrain.Host.Commands;
 
