@@ -46,8 +46,8 @@ public sealed partial class TrainingRun
     }
 
     /// <summary>
-    /// Seals a complete checkpoint once its step's commit is durable. Given to the journal right behind the commit, the seal could
-    /// become durable alone: an outage that fails one write need not fail the next.
+    /// Seals a complete checkpoint once its step's commit is durable, so that the seal cannot outlive the commit, whatever a journal
+    /// does with two writes at once.
     /// </summary>
     private void TrySeal()
     {

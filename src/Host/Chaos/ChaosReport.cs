@@ -24,7 +24,7 @@ internal static class ChaosReport
         }
     }
 
-    private static TimeSpan? Median(IReadOnlyList<TimeSpan> times) => times.Count == 0 ? null : times.Order().ElementAt(times.Count / 2);
+    private static TimeSpan? Median(IReadOnlyList<TimeSpan> times) => times.Count == 0 ? null : times.Order().ElementAt((times.Count - 1) / 2);
 
     private static string Seconds(TimeSpan? time) => time is { } value ? string.Create(CultureInfo.InvariantCulture, $"{value.TotalSeconds:0.00} s") : "-";
 }

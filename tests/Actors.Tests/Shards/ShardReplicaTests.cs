@@ -20,13 +20,14 @@ public sealed class ShardReplicaTests : IDisposable
 
     public void Dispose() => _pool.Dispose();
 
-    private ShardReplica Replica()
+    private ShardReplica Replica(Action<GradientSealed>? onSealed = null)
     {
         var state = new ShardState(Layout, Shard.Id, Optimizer);
         state.Initialize(1);
         return new ShardReplica(state, new ReplicaId(5), Sample.Version(0), Ranks, _pool, seal =>
         {
             lock (_seals) _seals.Add(seal);
+            onSealed?.Invoke(seal);
         });
     }
 
@@ -199,6 +200,15 @@ public sealed class ShardReplicaTests : IDisposable
         for (int rank = 0; rank < Ranks; rank += 2) Contribute(replica, 1, rank);
         Assert.NotEqual(0, _pool.Outstanding);
         replica.Dispose();
+        Assert.Equal(0, _pool.Outstanding);
+    }
+
+    [Fact]
+    public void A_step_applied_while_its_last_contribution_is_still_under_way_gives_every_buffer_back()
+    {
+        ShardReplica replica = null!;
+        using (replica = Replica(_ => replica.Apply(Decision(1)))) ContributeAll(replica, 1);
+        Assert.Equal(Sample.Version(1), replica.Applied);
         Assert.Equal(0, _pool.Outstanding);
     }
 
