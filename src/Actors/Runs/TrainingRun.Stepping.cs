@@ -85,12 +85,22 @@ public sealed partial class TrainingRun
                 Timers.StartSingleTimer("regrant", new Regrant(), wait);
                 continue;
             }
-            // Guided self-scheduling: an equal share of what is left, so that fast devices come back for more.
-            if (_progress.Grant(_lastGrant + 1, Math.Max(1, _progress.Queued / devices)) is not { } ranks) return;
+            if (_progress.Grant(_lastGrant + 1, Share(_progress.Queued, devices)) is not { } ranks) return;
             device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, _routes);
             device.GrantedAt = DateTime.UtcNow;
             device.Actor.Tell(device.Grant);
         }
+    }
+
+    /// <summary>
+    /// How many ranks an idle device gets: guided self-scheduling, so that fast devices come back for more. A round trip costs more than an uneven
+    /// end of a step, so one or two ranks each are dealt out at once.
+    /// </summary>
+    private int Share(int queued, int devices)
+    {
+        int idle = _roster.Devices.Count(d => d.Grant is null);
+        int equal = Math.Max(1, queued / Math.Max(1, idle));
+        return devices == 1 || equal <= 2 ? equal : (equal + 1) / 2;
     }
 
     private void OnRanksCompleted(RanksCompleted message)
