@@ -19,6 +19,8 @@ public sealed class RefusedNodeTests(SmallRuns runs)
         using ProcessUnderTest train = runs.Train(run, "--nodes", "1");
         await SmallRuns.WaitForAsync(run, train, s => s.Committed.Count >= 5, "step 5");
         await OkAsync("pause", "--run-dir", run);
+        // The step that was granted when the pause came is still committed.
+        await SmallRuns.WaitForAsync(run, train, s => s.PausedFrom is { } from && s.Committed.Count == from.Value - 1, "the last step before the pause");
         var paused = SmallRuns.State(run);
         Assert.NotNull(paused.PausedFrom);
         string id = Actors.Runs.RunFolder.Open(run).Run.ToString();
