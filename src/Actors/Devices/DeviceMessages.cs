@@ -21,7 +21,18 @@ public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRang
 /// <param name="LossSum">Loss summed over unmasked tokens, nats.</param>
 /// <param name="LossTokens">Number of unmasked tokens.</param>
 /// <param name="TokensPerExpert">Row-major [MoE layer, expert].</param>
-public sealed record RankOutcome(double LossSum, long LossTokens, IReadOnlyList<long> TokensPerExpert);
+public sealed record RankOutcome(double LossSum, long LossTokens, IReadOnlyList<long> TokensPerExpert)
+{
+    /// <summary>Tokens per expert of several ranks together.</summary>
+    /// <param name="outcomes">At least one.</param>
+    public static long[] SumTokensPerExpert(IReadOnlyList<RankOutcome> outcomes)
+    {
+        var sum = new long[outcomes[0].TokensPerExpert.Count];
+        foreach (var outcome in outcomes)
+            for (int i = 0; i < sum.Length; i++) sum[i] += outcome.TokensPerExpert[i];
+        return sum;
+    }
+}
 
 /// <summary>A granted block is computed and every shard has acknowledged its contribution.</summary>
 /// <param name="Term">Of the grant.</param>

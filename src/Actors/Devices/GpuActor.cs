@@ -144,7 +144,7 @@ public sealed class GpuActor : ReceiveActor
         _lease = null;
         // The next step's block is not known yet; this device will most likely get the same ranks again.
         _node.DataLoader.Tell(new PrefetchSamples(step.Next, grant.Ranks));
-        SendAsync(grant, _sum.Take(), SumCounts()).PipeTo(
+        SendAsync(grant, _sum.Take(), RankOutcome.SumTokensPerExpert(_outcomes)).PipeTo(
             Self, success: () => new Acknowledged(grant), failure: e => new Failed(grant, e));
     }
 
@@ -200,13 +200,5 @@ public sealed class GpuActor : ReceiveActor
             _denominatorOf = step;
         }
         return _denominator;
-    }
-
-    private long[] SumCounts()
-    {
-        var sum = new long[_outcomes[0].TokensPerExpert.Count];
-        foreach (var outcome in _outcomes)
-            for (int i = 0; i < sum.Length; i++) sum[i] += outcome.TokensPerExpert[i];
-        return sum;
     }
 }

@@ -75,10 +75,6 @@ public sealed record WorkerWelcome(Term Term, IActorRef Coordinator);
 /// <param name="Reason">What was found and what the run expects.</param>
 public sealed record WorkerRefused(string Reason);
 
-/// <summary>A node leaves on purpose (Ctrl-C, SIGTERM); the run seals what it can and goes on without it.</summary>
-/// <param name="Node">The node.</param>
-public sealed record WorkerLeaving(NodeId Node);
-
 /// <summary>Ask the run to seal a checkpoint of the last applied step and stop granting: the process wants to end.</summary>
 /// <param name="Reason">Why, for people.</param>
 public sealed record StopRun(string Reason);

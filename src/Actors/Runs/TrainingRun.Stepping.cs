@@ -160,7 +160,7 @@ public sealed partial class TrainingRun
         var decision = StepDecider.Decide(
             _node.Plan, progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
-            [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep + 1, SumCounts(progress));
+            [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep + 1, RankOutcome.SumTokensPerExpert(progress.Outcomes));
         var committed = new StepCommitted(
             step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
             decision.Skipped ? _optimizerStep : _optimizerStep + 1, decision.Lineage);
@@ -264,13 +264,5 @@ public sealed partial class TrainingRun
         _progress = null;
         _lastApply = null;
         _round = null;
-    }
-
-    private static long[] SumCounts(StepProgress progress)
-    {
-        var sum = new long[progress.Outcomes[0].TokensPerExpert.Count];
-        foreach (var outcome in progress.Outcomes)
-            for (int i = 0; i < sum.Length; i++) sum[i] += outcome.TokensPerExpert[i];
-        return sum;
     }
 }
