@@ -32,11 +32,22 @@ public class ClusterConfTests
     [InlineData("akka.actor.internal-dispatcher")]
     [InlineData("akka.remote.default-remote-dispatcher")]
     [InlineData("elastictrain.cluster-dispatcher")]
-    public async Task Membership_runs_on_threads_of_its_own(string dispatcher)
+    public async Task Membership_goes_on_while_the_thread_pool_is_full_of_work(string dispatcher)
     {
         using ActorSystem system = Clusters.Member();
-        IActorRef probe = system.ActorOf(Props.Create<ThreadProbe>().WithDispatcher(dispatcher));
-        Assert.False(await probe.Ask<bool>("is this a thread of the pool?", TimeSpan.FromSeconds(10)));
+        using var release = new ManualResetEventSlim();
+        Task[] work = [.. Enumerable.Range(0, 16).Select(_ => Task.Run(release.Wait))];
+        try
+        {
+            IActorRef probe = system.ActorOf(Props.Create<ThreadProbe>().WithDispatcher(dispatcher));
+            // The pause that the failure detector accepts.
+            Assert.True(await probe.Ask<bool>("is this a thread of the pool?", TimeSpan.FromSeconds(2)));
+        }
+        finally
+        {
+            release.Set();
+        }
+        await Task.WhenAll(work);
         await system.Terminate();
     }
 
