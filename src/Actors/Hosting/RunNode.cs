@@ -140,10 +140,15 @@ public sealed class RunNode : IAsyncDisposable
         Cluster.Get(_system).Leave(Cluster.Get(_system).SelfAddress);
     }
 
-    /// <summary>Ends the actor system without ceremony: whatever is not in the journal or in a sealed checkpoint may be lost.</summary>
+    /// <summary>
+    /// Ends the actor system without ceremony: whatever is not in the journal or in a sealed checkpoint may be lost. A node that the run refuses
+    /// leaves the cluster first, as the others stay.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await _system.Terminate().WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(false);
+        bool othersStay = Ended is { IsCompletedSuccessfully: true, Result.ExitCode: RunEnded.Refused };
+        Task ended = othersStay ? CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance) : _system.Terminate();
+        await ended.WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(false);
         await Runtime.DisposeAsync().ConfigureAwait(false);
         _host.Dispose();
     }

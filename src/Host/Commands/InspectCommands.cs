@@ -13,7 +13,7 @@ namespace ElasticTrain.Host.Commands;
 /// <summary><c>status</c>, <c>events</c>, <c>digest</c>: look at a run, whether it runs or not.</summary>
 public static class InspectCommands
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
 
     /// <summary><c>status</c>.</summary>
     public static Command Status()

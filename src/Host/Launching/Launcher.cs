@@ -165,12 +165,8 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
             if (grace > TimeSpan.Zero) log(string.Create(CultureInfo.InvariantCulture, $"{node.Name} did not stop within {grace.TotalSeconds:0} s and is killed"));
             node.Kill();
         }
-        if (children.TryGetValue(Seed, out ChildProcess? seed) && !seed.HasExited)
-        {
-            seed.Terminate();
-            await WaitForAsync([seed], TimeSpan.FromSeconds(3));
-            if (!seed.HasExited) seed.Kill();
-        }
+        // The Lighthouse holds nothing, and nobody is left whom its leaving would concern.
+        if (children.TryGetValue(Seed, out ChildProcess? seed) && !seed.HasExited) seed.Kill();
         await WaitForAsync(children.Values, TimeSpan.FromSeconds(5));
     }
 

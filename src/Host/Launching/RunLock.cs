@@ -9,8 +9,13 @@ namespace ElasticTrain.Host.Launching;
 public sealed class RunLock : IDisposable
 {
     private readonly FileStream file;
+    private readonly string holder;
 
-    private RunLock(FileStream file) => this.file = file;
+    private RunLock(FileStream file, string holder)
+    {
+        this.file = file;
+        this.holder = holder;
+    }
 
     /// <summary>Takes the lock.</summary>
     /// <param name="runDirectory">The run's folder; made if it is not there.</param>
@@ -31,7 +36,7 @@ public sealed class RunLock : IDisposable
         }
         // Who holds it stands in a file of its own: opening the lock file to read it would itself be a lock.
         AtomicFile.Write(HolderPath(runDirectory), ProcessIdentity.Current.ToString());
-        return new RunLock(file);
+        return new RunLock(file, HolderPath(runDirectory));
     }
 
     /// <summary>The live process that holds the lock, null if there is none.</summary>
@@ -47,8 +52,12 @@ public sealed class RunLock : IDisposable
         }
     }
 
-    /// <summary>Gives the lock back.</summary>
-    public void Dispose() => file.Dispose();
+    /// <summary>Gives the lock back: from here on nobody starts nodes in the folder, whether or not this process goes on.</summary>
+    public void Dispose()
+    {
+        File.Delete(holder);
+        file.Dispose();
+    }
 
     private static string HolderPath(string runDirectory) => Path.Combine(runDirectory, "run.holder");
 }

@@ -15,13 +15,16 @@ public sealed class ControlHandler(RunNode node)
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    /// <summary>A coordinator answers this question from memory; without one, the client answers it from the journal.</summary>
+    private static readonly TimeSpan StatusPatience = TimeSpan.FromSeconds(1);
+
     /// <summary>Answers a request.</summary>
     public async Task<ControlReply> HandleAsync(ControlRequest request)
     {
         string sender = request.Arguments.GetValueOrDefault("sender", "command line");
         return request.Command switch
         {
-            "status" => await node.StatusAsync(Patience).ConfigureAwait(false) is { } status
+            "status" => await node.StatusAsync(StatusPatience).ConfigureAwait(false) is { } status
                 ? ControlReply.Success(status)
                 : ControlReply.NotNow(node.JournalProblem ?? ControlReply.NoCoordinator),
             "stop" => Stop(sender),

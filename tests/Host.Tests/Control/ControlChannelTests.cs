@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -85,14 +86,28 @@ public class ControlChannelTests : IDisposable
     }
 
     [Fact]
-    public async Task A_node_that_accepts_and_never_answers_is_passed_over()
+    public async Task A_node_that_accepts_and_never_answers_holds_nobody_up()
     {
         using var silent = new TcpListener(Loopback);
         silent.Start();
         await using var server = new ControlServer(Loopback, (_, _) => Task.FromResult(ControlReply.Success()));
         (NodeFile.For("node-1", server) with { Control = silent.LocalEndpoint.ToString()! }).Write(run);
         NodeFile.For("node-2", server).Write(run);
+        var clock = Stopwatch.StartNew();
         Assert.True((await SendAsync(ControlRequest.New("pause")))!.Ok);
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"It took {clock.Elapsed}.");
+    }
+
+    [Fact]
+    public async Task A_reason_is_told_also_while_another_node_is_silent()
+    {
+        using var silent = new TcpListener(Loopback);
+        silent.Start();
+        await using var server = new ControlServer(Loopback, (_, _) => Task.FromResult(ControlReply.NotNow("the journal is locked")));
+        (NodeFile.For("node-1", server) with { Control = silent.LocalEndpoint.ToString()! }).Write(run);
+        NodeFile.For("node-2", server).Write(run);
+        ControlReply? reply = await SendAsync(ControlRequest.New("status"), TimeSpan.FromSeconds(1));
+        Assert.Equal((false, "the journal is locked"), (reply!.Ok, reply.Error));
     }
 
     [Fact]
@@ -114,6 +129,14 @@ public class ControlChannelTests : IDisposable
         await using var server = new ControlServer(Loopback, (_, _) => Task.FromResult(ControlReply.Success()));
         NodeFile.For("node-1", server).Write(run);
         Assert.True((await sending)!.Ok);
+    }
+
+    [Fact]
+    public async Task A_question_that_awaits_no_node_is_answered_at_once_while_only_a_launcher_lives()
+    {
+        using RunLock held = RunLock.Acquire(run);
+        Assert.Null(await ControlClient.SendAsync(run, ControlRequest.New("status"), TimeSpan.FromMinutes(5), CancellationToken.None, awaitNodes: false)
+            .WaitAsync(TimeSpan.FromSeconds(20)));
     }
 
     [Fact]
