@@ -88,16 +88,7 @@ public sealed class ModelReplica : IDisposable
 
     /// <summary>The summed cross entropy of a micro-batch's unmasked tokens in nats.</summary>
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
-    public double SumLoss(MicroBatch batch)
-    {
-        TorchRuntime.BindThread();
-        using IDisposable noGraph = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        (int[] tokens, int[] targets) = Split(batch);
-        double loss = _network.Loss(NewPass(batch.Rows, batch.SequenceLength, null), tokens, targets, batch.LossMask).LossSum;
-        GC.KeepAlive(_parameterBuffer);
-        return loss;
-    }
+    public double SumLoss(MicroBatch batch) => Losses(batch).LossSum;
 
     /// <summary>Continues a prompt, one full forward pass per token.</summary>
     /// <param name="prompt">At least one token id.</param>
@@ -138,6 +129,19 @@ public sealed class ModelReplica : IDisposable
         using IDisposable noGraph = no_grad();
         using DisposeScope scope = NewDisposeScope();
         return _network.Logits(NewPass(rows, length, null), tokens, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts], observer).Values().ToArray();
+    }
+
+    /// <summary>The summed losses of a micro-batch and of the prediction module, with the tokens that they cover.</summary>
+    internal (double LossSum, long Tokens, double MtpLossSum, long MtpTokens) Losses(MicroBatch batch)
+    {
+        TorchRuntime.BindThread();
+        using IDisposable noGraph = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        (int[] tokens, int[] targets) = Split(batch);
+        Pass pass = NewPass(batch.Rows, batch.SequenceLength, null);
+        var (sum, counted) = _network.Loss(pass, tokens, targets, batch.LossMask);
+        GC.KeepAlive(_parameterBuffer);
+        return (sum, counted, pass.Side.PredictionSum, pass.Side.PredictionTokens);
     }
 
     private static void RequireLength(ParameterLayout layout, NativeBuffer buffer, string name)

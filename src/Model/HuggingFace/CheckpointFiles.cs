@@ -94,10 +94,15 @@ internal sealed class CheckpointFiles : IDisposable
     private void AddIndexed(string folder, string index)
     {
         Dictionary<string, string> map = ReadIndex(index);
-        foreach (string file in map.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        string[] names = [.. map.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        foreach (string file in names)
         {
             if (file != Path.GetFileName(file) || file is "" or "." or "..")
                 throw new BadInputException($"{index}: weight_map", $"the file \"{file}\"", "the name of a file inside the folder");
+            if (!File.Exists(Path.Combine(folder, file))) throw new BadInputException(Path.Combine(folder, file), "no such file", $"the one that {IndexFile} names");
+        }
+        foreach (string file in names)
+        {
             SafetensorsReader reader = Add(Path.Combine(folder, file));
             foreach (string name in reader.Entries.Keys)
             {

@@ -33,7 +33,10 @@ public sealed partial record ModelConfig
         }
     }
 
-    /// <summary>Where a field is absent, the default of the published configuration class of the model's type holds, as for any reader of the format.</summary>
+    /// <summary>
+    /// Where a count is absent there is nothing to count: no shared experts, no groups, no dense layers. Where a constant or a method is absent, the default of the
+    /// published configuration class of the model's type holds, as for any reader of the format.
+    /// </summary>
     private static ModelConfig Read(Reader json)
     {
         json.KnownArchitecture();
@@ -44,7 +47,7 @@ public sealed partial record ModelConfig
         json.Only("rope_interleave", true);
         json.Only("tie_word_embeddings", false);
         json.Zero("attention_dropout");
-        int layers = json.Int("num_hidden_layers"), dense = json.Int("first_k_dense_replace", isV3 ? 3 : 0), heads = json.Int("num_attention_heads");
+        int layers = json.Int("num_hidden_layers"), dense = json.Int("first_k_dense_replace", 0), heads = json.Int("num_attention_heads");
         int predicting = json.Int("num_nextn_predict_layers", 0);
         json.Only("num_key_value_heads", heads);
         bool moe = dense < layers + predicting;
@@ -57,12 +60,12 @@ public sealed partial record ModelConfig
             NumHiddenLayers = layers,
             NumAttentionHeads = heads,
             NRoutedExperts = json.Int("n_routed_experts", moe ? null : 0),
-            NSharedExperts = json.Int("n_shared_experts", isV3 ? 1 : 0),
+            NSharedExperts = json.Int("n_shared_experts", 0),
             NumExpertsPerTok = json.Int("num_experts_per_tok", moe ? null : 0),
             FirstKDenseReplace = dense,
             MoeLayerFreq = json.Int("moe_layer_freq", 1),
-            NGroup = json.Int("n_group", isV3 ? 8 : 1),
-            TopkGroup = json.Int("topk_group", isV3 ? 4 : 1),
+            NGroup = json.Int("n_group", 1),
+            TopkGroup = json.Int("topk_group", 1),
             ScoringFunc = json.Word("scoring_func", isV3 ? ScoringFunc.Sigmoid : ScoringFunc.Softmax),
             TopkMethod = json.Word("topk_method", isV3 ? TopkMethod.NoauxTc : TopkMethod.Greedy),
             RoutedScalingFactor = json.Number("routed_scaling_factor", isV3 ? 2.5 : 1.0),
