@@ -41,4 +41,14 @@ public sealed class BadInputException(string where, string found, string expecte
 /// <param name="found">What was read.</param>
 /// <param name="expected">What was promised.</param>
 public sealed class CorruptionException(string where, string found, string expected)
-    : ElasticTrainException($"{where} is corrupt: found {found}, expected {expected}");
+    : ElasticTrainException($"{where} is corrupt: found {found}, expected {expected}")
+{
+    /// <summary>The file or connection.</summary>
+    public string Where { get; } = where;
+
+    /// <summary>What was read.</summary>
+    public string Found { get; } = found;
+
+    /// <summary>What was promised.</summary>
+    public string Expected { get; } = expected;
+}

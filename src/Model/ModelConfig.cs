@@ -1,12 +1,11 @@
 using System.Globalization;
 using System.Text;
-using ElasticTrain.Core;
 
 namespace ElasticTrain.Model;
 
 /// <summary>
-/// The sizes and constants of a DeepSeek-V3 network, named after the Hugging Face configuration. Source: DeepSeek-AI, "DeepSeek-V3 Technical
-/// Report", arXiv:2412.19437, sections 2.1 and 4.2.
+/// The sizes and constants of a DeepSeek-V2 or V3 network, named after the Hugging Face configuration. Sources: DeepSeek-AI, "DeepSeek-V3 Technical
+/// Report", arXiv:2412.19437, sections 2.1, 2.2 and 4.2; "DeepSeek-V2", arXiv:2405.04434, section 2.
 /// </summary>
 public sealed partial record ModelConfig
 {
@@ -39,6 +38,15 @@ public sealed partial record ModelConfig
 
     /// <summary>The first layers, this many, are dense.</summary>
     public int FirstKDenseReplace { get; init; } = 1;
+
+    /// <summary>Behind the dense layers, the layers whose index this divides have routed experts; the others are dense.</summary>
+    public int MoeLayerFreq { get; init; } = 1;
+
+    /// <summary>How a token's affinity to the experts comes from the logits.</summary>
+    public ScoringFunc ScoringFunc { get; init; } = ScoringFunc.Sigmoid;
+
+    /// <summary>How a token's experts are selected from the affinities.</summary>
+    public TopkMethod TopkMethod { get; init; } = TopkMethod.NoauxTc;
 
     /// <summary>Groups that the routed experts are divided into.</summary>
     public int NGroup { get; init; } = 1;
@@ -79,60 +87,48 @@ public sealed partial record ModelConfig
     /// <summary>Longest sequence.</summary>
     public required int MaxPositionEmbeddings { get; init; }
 
+    /// <summary>YaRN's stretching of the rotary frequencies; null for none.</summary>
+    public YarnScaling? RopeScaling { get; init; }
+
     /// <summary>How far the router bias of an expert moves in a step against its load (gamma in sections 2.1.2 and 4.2 of the report).</summary>
     public double BiasUpdateSpeed { get; init; } = 0.001;
+
+    /// <summary>Weight of the balance loss (alpha in equation 17 of the report); 0 for none.</summary>
+    public double AuxLossAlpha { get; init; }
+
+    /// <summary>Whether the balance loss looks at each sequence by itself; otherwise at the whole micro-batch.</summary>
+    public bool SeqAux { get; init; } = true;
+
+    /// <summary>Multi-token prediction modules: 0 or 1. The module is layer <see cref="NumHiddenLayers"/> of the checkpoint.</summary>
+    public int NumNextnPredictLayers { get; init; }
+
+    /// <summary>Which hidden state of the main model the prediction module takes.</summary>
+    public MtpInput MtpInput { get; init; } = MtpInput.Normed;
+
+    /// <summary>Weight of the prediction module's loss (lambda in equation 25 of the report).</summary>
+    public double MtpLossWeight { get; init; } = 0.3;
 
     /// <summary>Dimensions of a query and of a key.</summary>
     public int QkHeadDim => QkNopeHeadDim + QkRopeHeadDim;
 
-    /// <summary>Whether layer <paramref name="layer"/> has routed experts.</summary>
-    public bool IsMoe(int layer) => layer >= FirstKDenseReplace;
+    /// <summary>Whether layer <paramref name="layer"/> has routed experts; the prediction module counts as layer <see cref="NumHiddenLayers"/>.</summary>
+    public bool IsMoe(int layer) => layer >= FirstKDenseReplace && layer % MoeLayerFreq == 0;
 
-    /// <summary>Refuses impossible numbers.</summary>
-    /// <param name="where">The file or plan path that holds the configuration.</param>
-    /// <exception cref="BadInputException">Names the first field that is wrong.</exception>
-    public void Validate(string where)
-    {
-        Positive(where, "vocab_size", VocabSize);
-        Positive(where, "hidden_size", HiddenSize);
-        Positive(where, "intermediate_size", IntermediateSize);
-        Positive(where, "num_hidden_layers", NumHiddenLayers);
-        Positive(where, "num_attention_heads", NumAttentionHeads);
-        Positive(where, "kv_lora_rank", KvLoraRank);
-        Positive(where, "qk_rope_head_dim", QkRopeHeadDim);
-        Positive(where, "qk_nope_head_dim", QkNopeHeadDim);
-        Positive(where, "v_head_dim", VHeadDim);
-        Positive(where, "max_position_embeddings", MaxPositionEmbeddings);
-        if (QLoraRank is { } rank) Positive(where, "q_lora_rank", rank);
-        Require(where, "qk_rope_head_dim", QkRopeHeadDim, QkRopeHeadDim % 2 == 0, "an even number");
-        Require(where, "first_k_dense_replace", FirstKDenseReplace, FirstKDenseReplace >= 0, "0 or more");
-        Require(where, "rms_norm_eps", RmsNormEps, RmsNormEps > 0 && double.IsFinite(RmsNormEps), "a positive number");
-        Require(where, "rope_theta", RopeTheta, RopeTheta > 1 && double.IsFinite(RopeTheta), "a number above 1");
-        Require(where, "initializer_range", InitializerRange, InitializerRange > 0 && double.IsFinite(InitializerRange), "a positive number");
-        Require(where, "bias_update_speed", BiasUpdateSpeed, BiasUpdateSpeed >= 0 && double.IsFinite(BiasUpdateSpeed), "0 or a positive number");
-        if (FirstKDenseReplace < NumHiddenLayers) ValidateExperts(where);
-    }
+    /// <summary>The layers with routed experts, the prediction module's included.</summary>
+    public IEnumerable<int> MoeLayers => Enumerable.Range(0, NumHiddenLayers + NumNextnPredictLayers).Where(IsMoe);
 
-    private void ValidateExperts(string where)
-    {
-        Positive(where, "moe_intermediate_size", MoeIntermediateSize);
-        Positive(where, "n_routed_experts", NRoutedExperts);
-        Positive(where, "n_group", NGroup);
-        Require(where, "n_shared_experts", NSharedExperts, NSharedExperts >= 0, "0 or more");
-        Require(where, "n_group", NGroup, NRoutedExperts % NGroup == 0, $"a divisor of n_routed_experts = {NRoutedExperts}");
-        Require(where, "topk_group", TopkGroup, TopkGroup >= 1 && TopkGroup <= NGroup, $"1 to n_group = {NGroup}");
-        int reachable = NRoutedExperts / NGroup * TopkGroup;
-        Require(where, "num_experts_per_tok", NumExpertsPerTok, NumExpertsPerTok >= 1 && NumExpertsPerTok <= reachable,
-            $"1 to {reachable}, the experts in {TopkGroup} of {NGroup} groups");
-        Require(where, "routed_scaling_factor", RoutedScalingFactor, RoutedScalingFactor > 0 && double.IsFinite(RoutedScalingFactor), "a positive number");
-    }
+    /// <summary>Whether the experts of a token come from the best groups only.</summary>
+    internal bool SelectsGroups => NGroup > 1 && TopkMethod != TopkMethod.Greedy;
+
+    /// <summary>Whether the router has a selection bias.</summary>
+    internal bool HasRouterBias => TopkMethod == TopkMethod.NoauxTc;
 
     /// <summary>Every field in a fixed order and an invariant format, for hashes.</summary>
     public string Canonical()
     {
         var text = new StringBuilder();
         foreach ((string name, object? value) in Fields())
-            text.Append(name).Append('=').Append(value is double number ? number.ToString("R", CultureInfo.InvariantCulture) : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "").Append('\n');
+            text.Append(name).Append('=').Append(Text(value)).Append('\n');
         return text.ToString();
     }
 
@@ -143,15 +139,20 @@ public sealed partial record ModelConfig
         ("num_hidden_layers", NumHiddenLayers), ("num_attention_heads", NumAttentionHeads), ("n_routed_experts", NRoutedExperts),
         ("n_shared_experts", NSharedExperts), ("num_experts_per_tok", NumExpertsPerTok), ("first_k_dense_replace", FirstKDenseReplace),
         ("n_group", NGroup), ("topk_group", TopkGroup), ("routed_scaling_factor", RoutedScalingFactor), ("norm_topk_prob", NormTopkProb),
-        ("q_lora_rank", QLoraRank?.ToString(CultureInfo.InvariantCulture) ?? "null"), ("kv_lora_rank", KvLoraRank), ("qk_rope_head_dim", QkRopeHeadDim),
+        ("q_lora_rank", QLoraRank), ("kv_lora_rank", KvLoraRank), ("qk_rope_head_dim", QkRopeHeadDim),
         ("qk_nope_head_dim", QkNopeHeadDim), ("v_head_dim", VHeadDim), ("rms_norm_eps", RmsNormEps), ("rope_theta", RopeTheta),
         ("initializer_range", InitializerRange), ("max_position_embeddings", MaxPositionEmbeddings), ("bias_update_speed", BiasUpdateSpeed),
+        ("moe_layer_freq", MoeLayerFreq), ("scoring_func", ScoringFunc), ("topk_method", TopkMethod), ("rope_scaling", RopeScaling),
+        ("aux_loss_alpha", AuxLossAlpha), ("seq_aux", SeqAux), ("num_nextn_predict_layers", NumNextnPredictLayers), ("mtp_input", MtpInput),
+        ("mtp_loss_weight", MtpLossWeight),
     ];
 
-    private static void Positive(string where, string field, int value) => Require(where, field, value, value > 0, "a positive whole number");
-
-    private static void Require(string where, string field, object value, bool holds, string expected)
+    private static string Text(object? value) => value switch
     {
-        if (!holds) throw new BadInputException($"{where}: {field}", Convert.ToString(value, CultureInfo.InvariantCulture)!, expected);
-    }
+        null => "null",
+        double number => number.ToString("R", CultureInfo.InvariantCulture),
+        Enum choice => ConfigWords.Of(choice),
+        YarnScaling yarn => string.Join(',', yarn.Fields().Select(field => $"{field.Name}:{Text(field.Value)}")),
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
 }

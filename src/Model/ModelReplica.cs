@@ -10,7 +10,17 @@ namespace ElasticTrain.Model;
 /// <param name="LossSum">Summed cross entropy of the unmasked tokens in nats.</param>
 /// <param name="LossTokens">Number of unmasked tokens.</param>
 /// <param name="TokensPerExpert">How many tokens chose each expert, row-major [MoE layer, expert].</param>
-public sealed record RankResult(double LossSum, long LossTokens, long[] TokensPerExpert);
+public sealed record RankResult(double LossSum, long LossTokens, long[] TokensPerExpert)
+{
+    /// <summary>Summed cross entropy of the prediction module's unmasked tokens in nats; 0 without one.</summary>
+    public double MtpLossSum { get; init; }
+
+    /// <summary>Number of these tokens.</summary>
+    public long MtpLossTokens { get; init; }
+
+    /// <summary>The rank's part of the step's balance loss, a mean over sequences, summed over layers; 0 unless the configuration has one.</summary>
+    public double BalanceLoss { get; init; }
+}
 
 /// <summary>
 /// The network over one flat parameter buffer. Results are pure functions of the arguments and the buffer's content; an instance serves one
@@ -37,7 +47,7 @@ public sealed class ModelReplica : IDisposable
 
     /// <summary>
     /// Computes a rank: forward and backward over its micro-batches, one after another. The gradient becomes the sum over the micro-batches, in
-    /// order, of d(sum of token losses / denominator) / d(parameter).
+    /// order, of d(sum of token losses / denominator) / d(parameter), the configuration's prediction and balance losses included.
     /// </summary>
     /// <param name="microBatches">The rank's samples.</param>
     /// <param name="denominator">Unmasked tokens of the whole step; 0 where all are masked, and then so is the gradient.</param>
@@ -59,32 +69,26 @@ public sealed class ModelReplica : IDisposable
         double loss = 0;
         long counted = 0;
         long[] tokensPerExpert = new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts];
+        var side = new SideLosses();
         using IDisposable noGraph = no_grad();
         foreach (MicroBatch batch in microBatches)
         {
             using DisposeScope scope = NewDisposeScope();
             (int[] tokens, int[] targets) = Split(batch);
-            var (sum, count) = _network.LossAndGradient(NewPass(batch.Rows, batch.SequenceLength, gradient), tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
+            // In a step without masks T / denominator is one over its sequences.
+            Pass pass = NewPass(batch.Rows, batch.SequenceLength, gradient) with { SequenceWeight = denominator == 0 ? 0 : (double)batch.SequenceLength / denominator, Side = side };
+            var (sum, count) = _network.LossAndGradient(pass, tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
             loss += sum;
             counted += count;
         }
         GC.KeepAlive(gradient); // the blocks work with addresses alone
         GC.KeepAlive(_parameterBuffer);
-        return new RankResult(loss, counted, tokensPerExpert);
+        return new RankResult(loss, counted, tokensPerExpert) { MtpLossSum = side.PredictionSum, MtpLossTokens = side.PredictionTokens, BalanceLoss = side.Balance };
     }
 
     /// <summary>The summed cross entropy of a micro-batch's unmasked tokens in nats.</summary>
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
-    public double SumLoss(MicroBatch batch)
-    {
-        TorchRuntime.BindThread();
-        using IDisposable noGraph = no_grad();
-        using DisposeScope scope = NewDisposeScope();
-        (int[] tokens, int[] targets) = Split(batch);
-        double loss = _network.Loss(NewPass(batch.Rows, batch.SequenceLength, null), tokens, targets, batch.LossMask).LossSum;
-        GC.KeepAlive(_parameterBuffer);
-        return loss;
-    }
+    public double SumLoss(MicroBatch batch) => Losses(batch).LossSum;
 
     /// <summary>Continues a prompt, one full forward pass per token.</summary>
     /// <param name="prompt">At least one token id.</param>
@@ -125,6 +129,19 @@ public sealed class ModelReplica : IDisposable
         using IDisposable noGraph = no_grad();
         using DisposeScope scope = NewDisposeScope();
         return _network.Logits(NewPass(rows, length, null), tokens, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts], observer).Values().ToArray();
+    }
+
+    /// <summary>The summed losses of a micro-batch and of the prediction module, with the tokens that they cover.</summary>
+    internal (double LossSum, long Tokens, double MtpLossSum, long MtpTokens) Losses(MicroBatch batch)
+    {
+        TorchRuntime.BindThread();
+        using IDisposable noGraph = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        (int[] tokens, int[] targets) = Split(batch);
+        Pass pass = NewPass(batch.Rows, batch.SequenceLength, null);
+        var (sum, counted) = _network.Loss(pass, tokens, targets, batch.LossMask);
+        GC.KeepAlive(_parameterBuffer);
+        return (sum, counted, pass.Side.PredictionSum, pass.Side.PredictionTokens);
     }
 
     private static void RequireLength(ParameterLayout layout, NativeBuffer buffer, string name)

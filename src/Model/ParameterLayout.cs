@@ -33,7 +33,7 @@ public enum ParameterKind
 /// <param name="Offset">Position of its first value in the flat buffer.</param>
 /// <param name="Length">Number of values.</param>
 /// <param name="Kind">How the optimizer treats it.</param>
-/// <param name="Layer">-1 for the embedding, 0 to N-1 for the layers, N for the final norm and the head.</param>
+/// <param name="Layer">-1 for the embedding, 0 to N-1 for the layers, N for the final norm, the head and the prediction module.</param>
 /// <param name="Expert">The routed expert, or -1.</param>
 /// <param name="Shard">The shard that holds it.</param>
 public sealed record ParameterInfo(string Name, long[] Shape, long Offset, long Length, ParameterKind Kind, int Layer, int Expert, ShardId Shard);
@@ -41,7 +41,7 @@ public sealed record ParameterInfo(string Name, long[] Shape, long Offset, long 
 /// <summary>One contiguous piece of the flat buffer.</summary>
 /// <param name="Id">Its index in layout order.</param>
 /// <param name="Kind">What it holds.</param>
-/// <param name="Layer">-1 for the embedding, 0 to N-1 for the layers, N for the final norm and the head.</param>
+/// <param name="Layer">-1 for the embedding, 0 to N-1 for the layers, N for the final norm, the head and the prediction module.</param>
 /// <param name="Offset">Position of its first value in the flat buffer.</param>
 /// <param name="Length">Number of values.</param>
 /// <param name="FirstExpert">First routed expert in it; 0 in a dense shard.</param>
@@ -50,12 +50,13 @@ public sealed record ShardInfo(ShardId Id, ShardKind Kind, int Layer, long Offse
 
 /// <summary>
 /// Where every parameter lies in the one flat fp32 buffer, and how the buffer is cut into shards: the embedding; for each layer a dense shard
-/// and its expert shards; the final norm and the head. Contiguous, without padding, and a function of the configuration alone.
+/// and its expert shards; the final norm and the head; the prediction module like a layer. Contiguous, without padding, and a function of the configuration alone.
 /// </summary>
 public sealed class ParameterLayout
 {
     private readonly ILookup<ShardId, ParameterInfo> _byShard;
     private readonly Dictionary<string, ParameterInfo> _byName;
+    private readonly int[] _moeLayers;
 
     internal ParameterLayout(ModelConfig config, IReadOnlyList<ParameterInfo> parameters, IReadOnlyList<ShardInfo> shards)
     {
@@ -63,6 +64,7 @@ public sealed class ParameterLayout
         TotalLength = shards[^1].Offset + shards[^1].Length;
         _byShard = parameters.ToLookup(parameter => parameter.Shard);
         _byName = parameters.ToDictionary(parameter => parameter.Name);
+        _moeLayers = [.. config.MoeLayers];
     }
 
     /// <summary>The network that this is the layout of.</summary>
@@ -77,16 +79,16 @@ public sealed class ParameterLayout
     /// <summary>Number of values in the flat buffer.</summary>
     public long TotalLength { get; }
 
-    /// <summary>Number of layers with routed experts.</summary>
-    public int MoeLayerCount => Math.Max(0, Config.NumHiddenLayers - Config.FirstKDenseReplace);
+    /// <summary>Number of layers with routed experts, the prediction module included.</summary>
+    public int MoeLayerCount => _moeLayers.Length;
 
     /// <summary>Lays out a network.</summary>
     /// <exception cref="BadInputException">The configuration is impossible, or one shard would hold more than 2^31-1 values.</exception>
     public static ParameterLayout Create(ModelConfig config) => ParameterLayoutBuilder.Build(config);
 
     /// <summary>The row of <see cref="RankResult.TokensPerExpert"/> that belongs to a layer with routed experts.</summary>
-    public int MoeLayerIndex(int layer) => Config.IsMoe(layer) && layer < Config.NumHiddenLayers
-        ? layer - Config.FirstKDenseReplace
+    public int MoeLayerIndex(int layer) => Array.BinarySearch(_moeLayers, layer) is >= 0 and int index
+        ? index
         : throw new ArgumentOutOfRangeException(nameof(layer), layer, "not a layer with routed experts");
 
     /// <summary>The parameters of a shard in layout order.</summary>
@@ -98,7 +100,7 @@ public sealed class ParameterLayout
 
     /// <summary>Whether a shard is frozen.</summary>
     /// <param name="shard">The shard.</param>
-    /// <param name="frozenPrefix">0 freezes nothing; K + 1 freezes the embedding and the layers 0 to K. The final norm and the head stay trainable.</param>
+    /// <param name="frozenPrefix">0 freezes nothing; K + 1 freezes the embedding and the layers 0 to K. The final norm, the head and the prediction module stay trainable.</param>
     public static bool IsFrozen(ShardInfo shard, int frozenPrefix) => shard.Layer < frozenPrefix && frozenPrefix > 0;
 
     /// <summary>Every parameter with its shape, place and shard, for hashes.</summary>

@@ -33,20 +33,31 @@ internal sealed class ParameterLayoutBuilder
         Close(ShardKind.Dense);
         for (_layer = 0; _layer < c.NumHiddenLayers; _layer++)
         {
-            string layer = string.Create(CultureInfo.InvariantCulture, $"model.layers.{_layer}.");
-            Norm(layer + "input_layernorm.weight", c.HiddenSize);
-            Attention(layer + "self_attn.");
-            Norm(layer + "post_attention_layernorm.weight", c.HiddenSize);
-            if (c.IsMoe(_layer)) MixtureOfExperts(layer + "mlp.");
-            else
-            {
-                SwiGlu(layer + "mlp.", c.IntermediateSize);
-                Close(ShardKind.Dense);
-            }
+            Layer(string.Create(CultureInfo.InvariantCulture, $"model.layers.{_layer}."));
         }
         Norm("model.norm.weight", c.HiddenSize);
         Weight("lm_head.weight", c.VocabSize, c.HiddenSize);
         Close(ShardKind.Dense);
+        if (c.NumNextnPredictLayers == 0) return;
+        string prediction = string.Create(CultureInfo.InvariantCulture, $"model.layers.{_layer}.");
+        Norm(prediction + "enorm.weight", c.HiddenSize);
+        Norm(prediction + "hnorm.weight", c.HiddenSize);
+        Weight(prediction + "eh_proj.weight", c.HiddenSize, 2 * c.HiddenSize);
+        Norm(prediction + "shared_head.norm.weight", c.HiddenSize);
+        Layer(prediction);
+    }
+
+    private void Layer(string prefix)
+    {
+        Norm(prefix + "input_layernorm.weight", _config.HiddenSize);
+        Attention(prefix + "self_attn.");
+        Norm(prefix + "post_attention_layernorm.weight", _config.HiddenSize);
+        if (_config.IsMoe(_layer)) MixtureOfExperts(prefix + "mlp.");
+        else
+        {
+            SwiGlu(prefix + "mlp.", _config.IntermediateSize);
+            Close(ShardKind.Dense);
+        }
     }
 
     private void Attention(string prefix)
@@ -69,7 +80,7 @@ internal sealed class ParameterLayoutBuilder
     {
         ModelConfig c = _config;
         Weight(prefix + "gate.weight", c.NRoutedExperts, c.HiddenSize);
-        Add(prefix + "gate.e_score_correction_bias", ParameterKind.RouterBias, c.NRoutedExperts);
+        if (c.HasRouterBias) Add(prefix + "gate.e_score_correction_bias", ParameterKind.RouterBias, c.NRoutedExperts);
         if (c.NSharedExperts > 0) SwiGlu(prefix + "shared_experts.", c.NSharedExperts * c.MoeIntermediateSize);
         Close(ShardKind.Dense);
 

@@ -21,29 +21,109 @@ public sealed class ConfigTests : IDisposable
     [InlineData("hidden_size", 0)]
     [InlineData("hidden_size", "wide")]
     [InlineData("hidden_size", null)]
+    [InlineData("hidden_size", 48.5)]
+    [InlineData("vocab_size", -1)]
+    [InlineData("intermediate_size", 2147483647)]
+    [InlineData("num_hidden_layers", 0)]
+    [InlineData("num_hidden_layers", 2000000000)]
+    [InlineData("num_attention_heads", 2000000000, "num_key_value_heads")]
+    [InlineData("num_key_value_heads", 2)]
+    [InlineData("q_lora_rank", 0)]
+    [InlineData("kv_lora_rank", 0)]
     [InlineData("qk_rope_head_dim", 7)]
+    [InlineData("v_head_dim", 0)]
+    [InlineData("max_position_embeddings", 0)]
+    [InlineData("n_routed_experts", 0)]
+    [InlineData("n_routed_experts", null)]
+    [InlineData("n_shared_experts", -1)]
     [InlineData("n_group", 3)]
     [InlineData("topk_group", 5)]
     [InlineData("num_experts_per_tok", 5)]
+    [InlineData("num_experts_per_tok", 0)]
+    [InlineData("first_k_dense_replace", 4)]
+    [InlineData("moe_layer_freq", 0)]
     [InlineData("rms_norm_eps", 0.0)]
     [InlineData("rms_norm_eps", "small")]
+    [InlineData("rope_theta", 1.0)]
+    [InlineData("routed_scaling_factor", 0.0)]
+    [InlineData("aux_loss_alpha", -0.1)]
+    [InlineData("seq_aux", "yes")]
     [InlineData("norm_topk_prob", 1)]
-    [InlineData("scoring_func", "softmax")]
+    [InlineData("scoring_func", "tanh")]
+    [InlineData("scoring_func", 1)]
+    [InlineData("topk_method", "best")]
     [InlineData("model_type", "llama")]
-    [InlineData("num_nextn_predict_layers", 1)]
-    [InlineData("num_key_value_heads", 2)]
+    [InlineData("model_type", null)]
+    [InlineData("architectures", "LlamaForCausalLM")]
+    [InlineData("hidden_act", "gelu")]
+    [InlineData("attention_bias", true)]
+    [InlineData("attention_dropout", 0.1)]
+    [InlineData("num_nextn_predict_layers", 2)]
+    [InlineData("mtp_input", "both")]
+    [InlineData("mtp_loss_weight", -1.0)]
     [InlineData("tie_word_embeddings", true)]
-    public void An_impossible_or_unsupported_field_is_named(string field, object? value)
+    [InlineData("rope_scaling", "yarn")]
+    public void An_impossible_or_unsupported_field_is_named(string field, object? value, string? named = null)
     {
         string path = Write(json => json[field] = value is null ? null : JsonValue.Create(value));
-        Assert.EndsWith(": " + field, Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path)).Where);
+        Assert.EndsWith(": " + (named ?? field), Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path)).Where);
+    }
+
+    [Theory]
+    [InlineData("type", "linear")]
+    [InlineData("type", null)]
+    [InlineData("factor", 0.5)]
+    [InlineData("factor", null)]
+    [InlineData("original_max_position_embeddings", 0)]
+    [InlineData("original_max_position_embeddings", null)]
+    [InlineData("beta_slow", 0)]
+    [InlineData("beta_fast", 0.5)]
+    [InlineData("mscale", -1)]
+    [InlineData("mscale_all_dim", "high")]
+    public void An_impossible_field_of_the_rope_scaling_is_named(string field, object? value)
+    {
+        string path = Write(json => json["rope_scaling"] = new JsonObject { ["type"] = "yarn", ["factor"] = 4, ["original_max_position_embeddings"] = 32, [field] = value is null ? null : JsonValue.Create(value) });
+        Assert.EndsWith(": rope_scaling." + field, Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path)).Where);
     }
 
     [Fact]
-    public void Rope_scaling_is_refused_until_the_network_has_it()
+    public void Both_spellings_of_yarn_are_read()
     {
-        string path = Write(json => json["rope_scaling"] = new JsonObject { ["type"] = "yarn" });
-        Assert.EndsWith(": rope_scaling", Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path)).Where);
+        YarnScaling expected = new(4, 32, 16, 2, 0.7, 0.9);
+        JsonObject Section(string type, string kind) => new()
+        {
+            [type] = kind,
+            ["factor"] = 4,
+            ["original_max_position_embeddings"] = 32,
+            ["beta_fast"] = 16,
+            ["beta_slow"] = 2,
+            ["mscale"] = 0.7,
+            ["mscale_all_dim"] = 0.9,
+        };
+        Assert.Equal(expected, ModelConfig.FromHuggingFace(Write(json => json["rope_scaling"] = Section("type", "yarn"))).RopeScaling);
+        Assert.Equal(expected, ModelConfig.FromHuggingFace(Write(json => json["rope_scaling"] = Section("rope_type", "yarn"))).RopeScaling);
+        Assert.Null(ModelConfig.FromHuggingFace(Write(json => json["rope_scaling"] = Section("rope_type", "default"))).RopeScaling);
+        ModelConfig newer = ModelConfig.FromHuggingFace(Write(json =>
+        {
+            json.Remove("rope_theta");
+            json["rope_parameters"] = Section("rope_type", "yarn");
+            json["rope_parameters"]!["rope_theta"] = 5000;
+        }));
+        Assert.Equal((expected, 5000), (newer.RopeScaling, newer.RopeTheta));
+    }
+
+    [Theory]
+    [InlineData("v3-tiny")]
+    [InlineData("v3-yarn")]
+    [InlineData("v2lite-tiny")]
+    [InlineData("mtp-tiny")]
+    public void A_configuration_that_was_written_is_read_as_the_same(string name)
+    {
+        ModelConfig config = ModelConfig.FromHuggingFace(Path.Combine(AppContext.BaseDirectory, "Parity", name, "config.json"));
+        config = config with { BiasUpdateSpeed = 0.002, AuxLossAlpha = 0.01, SeqAux = false, MoeLayerFreq = 2, MtpLossWeight = 0.1, MtpInput = MtpInput.Raw };
+        string path = Path.Combine(_folder, "config.json");
+        File.WriteAllText(path, config.ToHuggingFace().ToJsonString());
+        Assert.Equal(config, ModelConfig.FromHuggingFace(path));
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public class KernelTests
         using IDisposable scope = TorchSharp.torch.NewDisposeScope();
         Tensor q = Draw(1, rows * length, heads * width), k = Draw(2, rows * length, heads * width), v = Draw(3, rows * length, heads * value), d = Draw(4, rows * length, heads * value);
         Tensor output = zeros_like(v), dq = zeros_like(q), dk = zeros_like(k), dv = zeros_like(v);
-        var attention = new Network.CausalAttention(heads, width, value);
+        var attention = new Network.CausalAttention(heads, width, value, (float)(1 / Math.Sqrt(width)));
         var pass = new Network.Pass(default, default, rows, length, null!);
         Tensor kept = attention.Forward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(output, value));
         attention.Backward(pass, kept, Heads(q, width), Heads(k, width), Heads(v, value), Heads(d, value), Heads(dq, width), Heads(dk, width), Heads(dv, value));

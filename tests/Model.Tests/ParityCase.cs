@@ -7,30 +7,27 @@ namespace ElasticTrain.Model.Tests;
 /// <summary>A folder of golden vectors: a model, an input, and what the published code makes of it.</summary>
 internal sealed class ParityCase : IDisposable
 {
-    internal ParityCase(string name)
+    private readonly HuggingFaceModel _model;
+
+    /// <summary>Opens a case.</summary>
+    /// <param name="name">Its folder.</param>
+    /// <param name="expected">The file of expected values.</param>
+    /// <param name="change">Another configuration over the same weights.</param>
+    internal ParityCase(string name, string expected = "expected.safetensors", Func<ModelConfig, ModelConfig>? change = null)
     {
         Folder = Path.Combine(AppContext.BaseDirectory, "Parity", name);
-        Layout = ParameterLayout.Create(ModelConfig.FromHuggingFace(Path.Combine(Folder, "config.json")));
-        Parameters = new NativeBuffer(Layout.TotalLength);
-        using (SafetensorsReader weights = SafetensorsReader.Open(Path.Combine(Folder, "model.safetensors")))
-        {
-            foreach (ParameterInfo p in Layout.Parameters)
-            {
-                Assert.Equal(p.Shape, weights.Entries[p.Name].Shape);
-                weights.Read(p.Name, Parameters.Slice(p.Offset, (int)p.Length));
-            }
-            Assert.Equal(Layout.Parameters.Count, weights.Entries.Count);
-        }
+        _model = HuggingFaceModel.Load(Folder);
+        Layout = change is null ? _model.Layout : ParameterLayout.Create(change(_model.Layout.Config));
         using JsonDocument input = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "input_ids.json")));
         int[][] rows = input.RootElement.GetProperty("input_ids").Deserialize<int[][]>()!;
         (Rows, Length) = (rows.Length, rows[0].Length);
         Tokens = [.. rows.SelectMany(row => row)];
-        Expected = SafetensorsReader.Open(Path.Combine(Folder, "expected.safetensors"));
+        Expected = SafetensorsReader.Open(Path.Combine(Folder, expected));
     }
 
     internal string Folder { get; }
     internal ParameterLayout Layout { get; }
-    internal NativeBuffer Parameters { get; }
+    internal NativeBuffer Parameters => _model.Parameters;
     internal int Rows { get; }
     internal int Length { get; }
     internal int[] Tokens { get; }
@@ -68,6 +65,6 @@ internal sealed class ParityCase : IDisposable
     public void Dispose()
     {
         Expected.Dispose();
-        Parameters.Dispose();
+        _model.Dispose();
     }
 }

@@ -26,6 +26,8 @@ internal static class PlanModel
             .Select(property => (Kebab(property.Name), property)),
     ];
 
+    private static readonly PropertyInfo[] YarnProperties = [.. typeof(YarnScaling).GetProperties().Where(property => property.SetMethod is { IsPublic: true })];
+
     internal static ModelPlan? Bind(PlanReader section, Func<string, string> resolve)
     {
         int errors = section.Errors.Count;
@@ -43,7 +45,7 @@ internal static class PlanModel
         foreach (var (key, property) in Properties)
         {
             bool isMissing = isFieldsAlone && property.IsDefined(typeof(RequiredMemberAttribute));
-            if (section.Has(key) || isMissing) property.SetValue(config, Value(section, key, property.PropertyType));
+            if (section.Has(key) || isMissing) property.SetValue(config, Value(section, key, property));
             else section.Errors.Known(section.PathOf(key));
         }
         section.Close();
@@ -71,16 +73,35 @@ internal static class PlanModel
         null => None,
         bool flag => flag ? "true" : "false",
         double number => number.ToString("R", CultureInfo.InvariantCulture),
+        Enum choice => ConfigWords.Of(choice),
+        YarnScaling yarn => $"{{ {string.Join(", ", YarnProperties.Select(field => $"{Kebab(field.Name)} = {Text(field.GetValue(yarn))}"))} }}",
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 
-    private static object? Value(PlanReader section, string key, Type type) =>
-        type == typeof(int) ? section.Int(key, null, 0)
-        : type == typeof(int?) ? section.IntOr(key, None, 1)
-        : type == typeof(double) ? section.Number(key, null, _ => true, "a number")
-        : type == typeof(bool) ? section.Flag(key, false)
-        : type == typeof(string) ? section.Text(key, null)
-        : throw new InvalidOperationException($"ModelConfig has a property of type {type}, which a plan cannot hold.");
+    private static object? Value(PlanReader section, string key, PropertyInfo property)
+    {
+        Type type = property.PropertyType;
+        return type == typeof(int) ? section.Int(key, null, 0)
+            : type == typeof(int?) ? section.IntOr(key, None, 1)
+            : type == typeof(double) ? section.Number(key, null, _ => true, "a number")
+            : type == typeof(bool) ? section.Flag(key, false)
+            : type.IsEnum ? section.Choice(key, (Enum)Activator.CreateInstance(type)!, [.. ConfigWords.All(type).Select(word => (word, ConfigWords.Parse(type, word)!))])
+            : type == typeof(YarnScaling) ? Yarn(section, key)
+            : throw new InvalidOperationException($"ModelConfig has a property of type {type}, which a plan cannot hold.");
+    }
+
+    /// <summary>A section with YaRN's settings, or none.</summary>
+    private static YarnScaling? Yarn(PlanReader section, string key)
+    {
+        if (!section.HasSection(key)) return section.Choice<YarnScaling?>(key, null, [(None, null)]);
+        PlanReader yarn = section.Section(key);
+        var scaling = new YarnScaling(
+            yarn.Number("factor", null, _ => true, "a number"), yarn.Int("original-max-position-embeddings", null, 0),
+            yarn.Number("beta-fast", 32, _ => true, "a number"), yarn.Number("beta-slow", 1, _ => true, "a number"),
+            yarn.Number("mscale", 1, _ => true, "a number"), yarn.Number("mscale-all-dim", 0, _ => true, "a number"));
+        yarn.Close();
+        return scaling;
+    }
 
     private static ModelConfig? Preset(PlanReader section, string name)
     {

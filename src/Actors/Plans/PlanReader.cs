@@ -22,6 +22,9 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
 
     internal bool Has(string key) => node?[key] is not null;
 
+    /// <summary>Whether a key is there and holds a section, not a value.</summary>
+    internal bool HasSection(string key) => node?[key] is SectionNode;
+
     /// <summary>Reports a value that is wrong in itself or beside others.</summary>
     internal void Wrong(string key, string found, string expected) => errors.Add(Where(key), found, expected);
 

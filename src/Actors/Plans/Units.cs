@@ -6,7 +6,7 @@ namespace ElasticTrain.Actors.Plans;
 /// HOCON's durations (<c>500 ms</c>, <c>1.5 minutes</c>) and byte sizes (<c>64 MiB</c>, <c>1 GB</c>), which Akka's parser reads only in
 /// part.
 /// </summary>
-internal static class Units
+public static class Units
 {
     private static readonly (string[] Names, double Ticks)[] Durations =
     [
@@ -37,7 +37,7 @@ internal static class Units
     }
 
     /// <summary>Reads a byte size; a bare number is bytes.</summary>
-    internal static bool TryBytes(string text, out long bytes)
+    public static bool TryBytes(string text, out long bytes)
     {
         bool good = TryScaled(text, Sizes, out double value);
         bytes = good ? (long)value : default;

@@ -19,6 +19,7 @@ public sealed record SafetensorsEntry(string Name, string DataType, long[] Shape
 /// <summary>Reads safetensors files. The header is checked against the file before anything is read or allocated for it.</summary>
 public sealed class SafetensorsReader : IDisposable
 {
+    private const int Block = 1 << 20;
     private const long MaximumHeader = 100_000_000; // the limit of the reference implementation
     private static readonly Dictionary<string, int> ElementSizes = new(StringComparer.Ordinal)
     {
@@ -90,18 +91,73 @@ public sealed class SafetensorsReader : IDisposable
     /// <inheritdoc cref="Read(string, Span{float})"/>
     public void Read(string name, Span<long> destination) => ReadBytes(name, "I64", MemoryMarshal.AsBytes(destination));
 
+    /// <summary>Reads a part of a tensor of fp32, bf16 or fp16 numbers as fp32, which holds each of them exactly.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="first">The first value, counted from the tensor's start.</param>
+    /// <param name="destination">Where to; not longer than the rest of the tensor.</param>
+    /// <exception cref="BadInputException">No such tensor, or another element type.</exception>
+    /// <exception cref="CorruptionException">The file became shorter since it was opened.</exception>
+    public void ReadAsFloat(string name, long first, Span<float> destination)
+    {
+        SafetensorsEntry entry = Find(name);
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(first + destination.Length, entry.Length, nameof(destination));
+        if (entry.DataType is not ("F32" or "BF16" or "F16")) throw new BadInputException($"{_path}: {name}", $"values of type {entry.DataType}", "F32, BF16 or F16");
+        int size = SizeOf(entry.DataType);
+        _stream.Position = entry.Offset + (first * size);
+        byte[] bytes = size == sizeof(float) ? [] : new byte[Math.Min(destination.Length, Block) * size];
+        for (int done = 0; done < destination.Length;)
+        {
+            Span<float> part = destination.Slice(done, Math.Min(Block, destination.Length - done));
+            done += part.Length;
+            if (size == sizeof(float))
+            {
+                Fill(name, MemoryMarshal.AsBytes(part));
+                continue;
+            }
+            Span<byte> raw = bytes.AsSpan(0, part.Length * size);
+            Fill(name, raw);
+            if (entry.DataType == "F16") Widen(MemoryMarshal.Cast<byte, Half>(raw), part);
+            else Widen(MemoryMarshal.Cast<byte, ushort>(raw), part);
+        }
+    }
+
+    /// <summary>Bytes of one element.</summary>
+    /// <param name="dataType">The format's name of an element type.</param>
+    /// <exception cref="ArgumentException">There is no such type.</exception>
+    public static int SizeOf(string dataType) =>
+        ElementSizes.TryGetValue(dataType, out int size) ? size : throw new ArgumentException($"{dataType} is no element type of safetensors.", nameof(dataType));
+
     /// <inheritdoc/>
     public void Dispose() => _stream.Dispose();
 
+    private SafetensorsEntry Find(string name) => _entries.TryGetValue(name, out SafetensorsEntry? entry) ? entry : throw new BadInputException(_path, $"no tensor {name}", "one");
+
+    /// <summary>A bf16 number is the upper half of an fp32 number.</summary>
+    private static void Widen(ReadOnlySpan<ushort> source, Span<float> destination)
+    {
+        for (int i = 0; i < source.Length; i++) destination[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
+    }
+
+    private static void Widen(ReadOnlySpan<Half> source, Span<float> destination)
+    {
+        for (int i = 0; i < source.Length; i++) destination[i] = (float)source[i];
+    }
+
+    private void Fill(string name, Span<byte> destination)
+    {
+        int read = _stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
+        if (read < destination.Length) throw new CorruptionException($"{_path}: {name}", $"{read} bytes before the end of the file", $"{destination.Length}");
+    }
+
     private void ReadBytes(string name, string dataType, Span<byte> destination)
     {
-        if (!_entries.TryGetValue(name, out SafetensorsEntry? entry)) throw new BadInputException(_path, $"no tensor {name}", "one");
+        SafetensorsEntry entry = Find(name);
         if (entry.DataType != dataType) throw new BadInputException($"{_path}: {name}", entry.DataType, dataType);
         if (entry.Bytes != destination.Length)
             throw new BadInputException($"{_path}: {name}", $"shape [{string.Join(", ", entry.Shape)}], {entry.Bytes} bytes", $"{destination.Length} bytes");
         _stream.Position = entry.Offset;
-        int read = _stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
-        if (read < destination.Length) throw new CorruptionException($"{_path}: {name}", $"{read} bytes before the end of the file", $"{destination.Length}");
+        Fill(name, destination);
     }
 
     private void ReadHeader()

@@ -24,14 +24,7 @@ public sealed class FinalReport(RunSession session)
     {
         var definition = session.Definition;
         TorchRuntime.BindThread();
-        using var parameters = new NativeBuffer(definition.Layout.TotalLength);
-        foreach (var blob in manifest.Blobs)
-        {
-            var shard = definition.Layout.Shards[blob.Shard.Value];
-            using var state = new Actors.Shards.ShardState(definition.Layout, blob.Shard, definition.Optimizer);
-            definition.Checkpoints.ReadBlob(blob, state.Parameters, state.Moment1, state.Moment2);
-            state.Parameters.Span.CopyTo(parameters.Slice(shard.Offset, shard.Length));
-        }
+        using NativeBuffer parameters = RunWeights.Read(definition, manifest);
         using var model = new ModelReplica(definition.Layout, parameters);
         var text = new ValidationText(definition.Corpus.Validation, HeldOutTokens);
         double nats = 0;

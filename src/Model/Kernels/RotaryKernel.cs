@@ -23,7 +23,7 @@ internal static unsafe class RotaryKernel
         }
     }
 
-    /// <summary>The inverse rotation, which is also its gradient.</summary>
+    /// <summary>The transposed rotation: the inverse up to the square of a factor in the table, and its gradient.</summary>
     internal static void RotateBack(float* x, float* y, float* cosine, float* sine, int width)
     {
         int i = 0;

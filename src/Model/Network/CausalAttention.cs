@@ -15,17 +15,16 @@ internal readonly unsafe struct HeadRows(float* start, int stride, int headStrid
 }
 
 /// <summary>
-/// Causal softmax(q k^T / sqrt(d)) v, in blocks of queries against the keys that they may see: what lies above the diagonal blocks is never computed. The
+/// Causal softmax(scale q k^T) v, in blocks of queries against the keys that they may see: what lies above the diagonal blocks is never computed. The
 /// probabilities are kept for backward.
 /// </summary>
 /// <param name="heads">Number of heads.</param>
-/// <param name="width">Dimensions of a query and a key, d.</param>
+/// <param name="width">Dimensions of a query and a key.</param>
 /// <param name="valueWidth">Dimensions of a value.</param>
-internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth)
+/// <param name="scale">Factor on the products of queries and keys.</param>
+internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth, float scale)
 {
     private const int Block = 64;
-
-    private readonly float _scale = (float)(1 / Math.Sqrt(width));
 
     /// <summary>Number of probabilities kept for a sequence of one head: each block of queries against all keys up to its last.</summary>
     internal static long KeptPerHead(int length)
@@ -49,7 +48,7 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
                 {
                     int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
                     Gemm.Multiply(q.At(start + first, head), q.Stride, false, k.At(start, head), k.Stride, true, p, keys, queries, keys, width);
-                    for (int i = 0; i < queries; i++) SoftmaxKernel.Forward(p + ((long)i * keys), first + i + 1, keys, _scale);
+                    for (int i = 0; i < queries; i++) SoftmaxKernel.Forward(p + ((long)i * keys), first + i + 1, keys, scale);
                     Gemm.Multiply(p, keys, false, v.At(start, head), v.Stride, false, output.At(start + first, head), output.Stride, queries, valueWidth, keys);
                     p += (long)queries * keys;
                 }
@@ -80,7 +79,7 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
                     p -= (long)queries * keys;
                     float* dOut = dOutput.At(start + first, head);
                     Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth);
-                    for (int i = 0; i < queries; i++) SoftmaxKernel.Backward(p + ((long)i * keys), ds + ((long)i * keys), first + i + 1, keys, _scale);
+                    for (int i = 0; i < queries; i++) SoftmaxKernel.Backward(p + ((long)i * keys), ds + ((long)i * keys), first + i + 1, keys, scale);
                     Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys);
                     Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, beta: beta);
                     Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, beta: beta);

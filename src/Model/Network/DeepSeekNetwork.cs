@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace ElasticTrain.Model.Network;
 
 /// <summary>
-/// The whole DeepSeek-V3 decoder (arXiv:2412.19437, section 2.1) with its backward pass written out. Every weight gradient is one GEMM straight into
+/// The whole DeepSeek-V3 decoder (arXiv:2412.19437, sections 2.1 and 2.2) with its backward pass written out. Every weight gradient is one GEMM straight into
 /// the flat gradient, what lies between two GEMMs is one pass over the memory, and the order of every addition stands in the code. There is no autograd
 /// graph: below a frozen prefix nothing is kept and nothing is computed but the forward pass.
 /// </summary>
@@ -18,6 +18,7 @@ internal sealed class DeepSeekNetwork
     private readonly DecoderLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly LanguageModelHead _head;
+    private readonly MultiTokenPrediction? _prediction;
 
     internal DeepSeekNetwork(ParameterLayout layout)
     {
@@ -26,6 +27,7 @@ internal sealed class DeepSeekNetwork
         _layers = [.. Enumerable.Range(0, layout.Config.NumHiddenLayers).Select(Layer)];
         _norm = Norm("model.norm.weight", layout.Config.RmsNormEps);
         _head = new LanguageModelHead(Map("lm_head.weight"));
+        if (layout.Config.NumNextnPredictLayers > 0) _prediction = Prediction();
     }
 
     /// <summary>Called with a name of the parity vectors and a tensor, when somebody wants to see what is inside.</summary>
@@ -44,20 +46,36 @@ internal sealed class DeepSeekNetwork
         }
         (Tensor normed, _) = _norm.Forward(pass, x);
         observer?.Invoke("hidden.final_norm", normed);
+        if (observer is not null && _prediction is not null && pass.Length > 1)
+        {
+            int index = _layers.Length;
+            observer("mtp.logits", _prediction.Logits(pass, TakesRaw ? x : normed, tokens, Counts(tokensPerExpert, index), observer, routing => Observe(observer, index, routing)));
+        }
         return _head.Logits(pass, normed);
     }
 
-    /// <summary>The summed loss of a micro-batch without a gradient.</summary>
+    private bool TakesRaw => _layout.Config.MtpInput == MtpInput.Raw;
+
+    /// <summary>The summed loss of a micro-batch without a gradient; that of the prediction module is added to the pass.</summary>
     internal (double LossSum, long Tokens) Loss(Pass pass, ReadOnlySpan<int> tokens, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask)
     {
         Tensor x = _embedding.Forward(pass, tokens);
         long[] counts = new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts];
         for (int i = 0; i < _layers.Length; i++) x = Frozen(pass, i, x, counts);
         (Tensor normed, _) = _norm.Forward(pass, x);
+        if (_prediction is not null && pass.Length > 1)
+        {
+            (double sum, long counted) = _prediction.Loss(pass, TakesRaw ? x : normed, tokens, targets, mask, Counts(counts, _layers.Length));
+            pass.Side.PredictionSum += sum;
+            pass.Side.PredictionTokens += counted;
+        }
         return _head.Loss(pass, normed, targets, mask, 1, dx: null);
     }
 
-    /// <summary>The summed loss of a micro-batch; adds the gradient of (sum / denominator) of everything above the frozen prefix.</summary>
+    /// <summary>
+    /// The summed loss of a micro-batch; adds the gradient of (sum / denominator) of everything above the frozen prefix. The prediction module's loss counts
+    /// by the mean over its own predictions, of which an unmasked sequence of T positions has T - 1: its denominator is denominator (T - 1) / T.
+    /// </summary>
     internal (double LossSum, long Tokens) LossAndGradient(Pass pass, ReadOnlySpan<int> tokens, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask,
         long denominator, int frozenPrefix, long[] tokensPerExpert)
     {
@@ -69,11 +87,22 @@ internal sealed class DeepSeekNetwork
 
         (Tensor normed, Tensor factors) = _norm.Forward(pass, x);
         using Tensor dNormed = empty_like(normed), gradient = empty_like(x);
-        (double, long) loss = _head.Loss(pass, normed, targets, mask, denominator, dNormed);
+        double weight = denominator == 0 ? 0 : 1.0 / denominator;
+        (double, long) loss = _head.Loss(pass, normed, targets, mask, weight, dNormed);
+        if (_prediction is not null && !TakesRaw) Predict(normed, dNormed, tokens, targets, mask);
         _norm.Backward(pass, x, factors, dNormed, gradient);
+        if (_prediction is not null && TakesRaw) Predict(x, gradient, tokens, targets, mask);
         for (int i = _layers.Length - 1; i >= trained; i--) _layers[i].Backward(pass, saved[i], gradient);
         if (frozenPrefix == 0) _embedding.Backward(pass, tokens, gradient);
         return loss;
+
+        void Predict(Tensor hidden, Tensor dHidden, ReadOnlySpan<int> tokens, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask)
+        {
+            if (pass.Length == 1) return; // there is no token after the next
+            double mean = weight * pass.Length / (pass.Length - 1);
+            _prediction!.LossAndGradient(pass, hidden, tokens, targets, mask, _layout.Config.MtpLossWeight * mean, frozenPrefix > 0, dHidden,
+                Counts(tokensPerExpert, _layers.Length));
+        }
     }
 
     /// <summary>A layer's output with everything else released.</summary>
@@ -113,12 +142,20 @@ internal sealed class DeepSeekNetwork
             Map(attention + "kv_b_proj.weight"), Map(attention + "o_proj.weight"));
         RmsNorm input = Norm(layer + "input_layernorm.weight", c.RmsNormEps), post = Norm(layer + "post_attention_layernorm.weight", c.RmsNormEps);
         if (!c.IsMoe(index)) return new DecoderLayer(input, latentAttention, post, FeedForward(mlp), null);
-        var router = new Router(c, Map(mlp + "gate.weight"), _layout[mlp + "gate.e_score_correction_bias"]);
+        var router = new Router(c, Map(mlp + "gate.weight"), c.HasRouterBias ? _layout[mlp + "gate.e_score_correction_bias"] : null);
         string[] experts = [.. Enumerable.Range(0, c.NRoutedExperts).Select(e => string.Create(CultureInfo.InvariantCulture, $"{mlp}experts.{e}."))];
         return new DecoderLayer(input, latentAttention, post, null, new MixtureOfExperts(c, router,
             [.. experts.Select(expert => Map(expert + "gate_proj.weight", expert + "up_proj.weight"))],
             [.. experts.Select(expert => Map(expert + "down_proj.weight"))],
             c.NSharedExperts > 0 ? FeedForward(mlp + "shared_experts.") : null));
+    }
+
+    private MultiTokenPrediction Prediction()
+    {
+        ModelConfig c = _layout.Config;
+        string layer = string.Create(CultureInfo.InvariantCulture, $"model.layers.{c.NumHiddenLayers}.");
+        return new MultiTokenPrediction(_embedding, Norm(layer + "enorm.weight", c.RmsNormEps), Norm(layer + "hnorm.weight", c.RmsNormEps), Map(layer + "eh_proj.weight"),
+            Layer(c.NumHiddenLayers), Norm(layer + "shared_head.norm.weight", c.RmsNormEps), _head);
     }
 
     private SwiGlu FeedForward(string prefix) => new(Map(prefix + "gate_proj.weight", prefix + "up_proj.weight"), Map(prefix + "down_proj.weight"));

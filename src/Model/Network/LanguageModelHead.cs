@@ -22,13 +22,13 @@ internal sealed unsafe class LanguageModelHead(Linear projection)
     }
 
     /// <summary>
-    /// The summed loss in nats of the unmasked rows. With <paramref name="dx"/>, also the gradient of (sum / denominator): written to dx
+    /// The summed loss in nats of the unmasked rows. With <paramref name="dx"/>, also the gradient of (weight x sum): written to dx
     /// [N, hidden] and added to the weight's.
     /// </summary>
-    internal (double LossSum, long Tokens) Loss(Pass pass, Tensor x, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask, long denominator, Tensor? dx)
+    internal (double LossSum, long Tokens) Loss(Pass pass, Tensor x, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask, double weight, Tensor? dx)
     {
         int vocabulary = projection.Outputs, n = (int)x.shape[0];
-        float scale = denominator == 0 ? 0f : (float)(1.0 / denominator);
+        float scale = (float)weight;
         double sum = 0;
         long counted = 0;
         using Tensor logits = empty(Math.Min(n, BlockRows), vocabulary);

@@ -20,7 +20,10 @@ internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, Rm
 {
     private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
     private readonly int _latent = config.KvLoraRank, _width = down.Outputs, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
-    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim);
+    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim, Scale(config));
+
+    /// <summary>1 / sqrt(d) on the scores, times YaRN's temperature.</summary>
+    internal static float Scale(ModelConfig config) => (float)(1 / Math.Sqrt(config.QkHeadDim) * (config.RopeScaling?.SoftmaxFactor ?? 1));
 
     /// <summary>What backward needs. Query is null without compression: the queries then lie in Down.</summary>
     internal sealed record Saved(Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor? Query, Tensor Latent, Tensor LatentFactors,

@@ -10,6 +10,12 @@ namespace ElasticTrain.Model.Network;
 /// <param name="Rotary">Angles of at least T positions.</param>
 internal sealed record Pass(FlatMemory Parameters, FlatMemory Gradients, int Rows, int Length, RotaryTable Rotary)
 {
+    /// <summary>A sequence's share of all sequences of the step, for losses that count by sequence.</summary>
+    internal double SequenceWeight { get; init; }
+
+    /// <summary>Where losses beside the main one are added up.</summary>
+    internal SideLosses Side { get; init; } = new();
+
     /// <summary>Tokens in the micro-batch, N = B T.</summary>
     internal int Tokens => Rows * Length;
 }

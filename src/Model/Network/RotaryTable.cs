@@ -4,7 +4,8 @@ using ElasticTrain.Model.Kernels;
 namespace ElasticTrain.Model.Network;
 
 /// <summary>
-/// Cosines and sines of the rotary position embedding: pair j at position p turns by p theta^(-2j/d). Pairs are neighbours (2j, 2j + 1).
+/// Cosines and sines of the rotary position embedding: pair j at position p turns by p theta^(-2j/d), or as YaRN changes that frequency at every position.
+/// Pairs are neighbours (2j, 2j + 1).
 /// </summary>
 internal sealed unsafe class RotaryTable : IDisposable
 {
@@ -16,17 +17,20 @@ internal sealed unsafe class RotaryTable : IDisposable
         Width = config.QkRopeHeadDim;
         _cosine = new NativeBuffer((long)positions * Width);
         _sine = new NativeBuffer((long)positions * Width);
+        YarnScaling? yarn = config.RopeScaling;
+        double factor = yarn?.RotaryFactor ?? 1;
         double step = -2 * DeterministicMath.Log(config.RopeTheta) / Width;
         for (int j = 0; j < Width / 2; j++)
         {
             double frequency = DeterministicMath.Exp(step * j);
+            if (yarn is not null) frequency = yarn.Frequency(frequency, j, Width, config.RopeTheta);
             for (int position = 0; position < positions; position++)
             {
                 var (sin, cos) = DeterministicMath.SinCos(position * frequency);
                 int i = (position * Width) + (2 * j);
-                _cosine.Span[i] = _cosine.Span[i + 1] = (float)cos;
-                _sine.Span[i] = (float)-sin;
-                _sine.Span[i + 1] = (float)sin;
+                _cosine.Span[i] = _cosine.Span[i + 1] = (float)(cos * factor);
+                _sine.Span[i] = (float)(-sin * factor);
+                _sine.Span[i + 1] = (float)(sin * factor);
             }
         }
     }
@@ -41,7 +45,7 @@ internal sealed unsafe class RotaryTable : IDisposable
     internal void Rotate(float* source, float* destination, int position) =>
         RotaryKernel.Rotate(source, destination, Row(_cosine, position), Row(_sine, position), Width);
 
-    /// <summary>Undoes <see cref="Rotate"/>; also its gradient.</summary>
+    /// <summary>The gradient of <see cref="Rotate"/>: the rotation back, times YaRN's factor.</summary>
     internal void RotateBack(float* source, float* destination, int position) =>
         RotaryKernel.RotateBack(source, destination, Row(_cosine, position), Row(_sine, position), Width);
 

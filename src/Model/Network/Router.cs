@@ -6,15 +6,17 @@ using static TorchSharp.torch;
 namespace ElasticTrain.Model.Network;
 
 /// <summary>
-/// Chooses each token's experts (V3 report, section 2.1.2): affinity s = sigmoid(W x); selection by s + bias within the best groups, a group being
-/// worth the sum of its two best; weights from s without the bias. Equal candidates: the lower expert id wins.
+/// Chooses each token's experts. V3 (report, section 2.1.2): affinity s = sigmoid(W x); selection by s + bias within the best groups, a group being worth the
+/// sum of its two best; weights from s without the bias. V2 (arXiv:2405.04434, section 2.2): s = softmax(W x), no bias, a group being worth its best
+/// expert, or no groups. Equal candidates: the lower expert id wins.
 /// </summary>
 /// <param name="config">Sizes.</param>
 /// <param name="gate">The affinities, a map to [E].</param>
-/// <param name="bias">The selection bias [E].</param>
-internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterInfo bias)
+/// <param name="bias">The selection bias [E]; null for a method without one.</param>
+internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterInfo? bias)
 {
     private readonly int _experts = config.NRoutedExperts, _chosen = config.NumExpertsPerTok, _groups = config.NGroup, _keptGroups = config.TopkGroup;
+    private readonly bool _isSigmoid = config.ScoringFunc == ScoringFunc.Sigmoid, _sumsTwo = config.TopkMethod == TopkMethod.NoauxTc;
     private readonly float _scale = (float)config.RoutedScalingFactor;
 
     /// <summary>Scores [N, E]; chosen experts and their weights, row-major [N, k], in the order of selection.</summary>
@@ -25,16 +27,17 @@ internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterIn
     {
         int n = pass.Tokens;
         Tensor scores = empty(n, _experts);
-        float* s = scores.Pointer(), b = pass.Parameters.At(bias.Offset);
+        float* s = scores.Pointer(), b = bias is null ? null : pass.Parameters.At(bias.Offset);
         gate.Forward(pass, x.Pointer(), s, n);
-        ToSigmoid(s, (long)n * _experts);
+        if (_isSigmoid) ToSigmoid(s, (long)n * _experts);
+        else ToSoftmax(s, n);
         int[] experts = new int[n * _chosen];
         float[] weights = new float[n * _chosen];
         float* candidates = stackalloc float[_experts + _groups];
         for (int t = 0; t < n; t++, s += _experts)
         {
-            for (int e = 0; e < _experts; e++) candidates[e] = Candidate(s[e] + b[e]);
-            if (_groups > 1) CloseGroups(candidates);
+            for (int e = 0; e < _experts; e++) candidates[e] = Candidate(b == null ? s[e] : s[e] + b[e]);
+            if (config.SelectsGroups) CloseGroups(candidates);
             float sum = 0;
             for (int j = 0; j < _chosen; j++)
             {
@@ -66,13 +69,10 @@ internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterIn
                 dot += s[experts[j]] * dWeight[j];
             }
             sum += 1e-20f;
-            for (int j = 0; j < _chosen; j++)
-            {
-                float score = s[experts[j]];
-                float dScore = config.NormTopkProb ? _scale * (dWeight[j] - (dot / sum)) / sum : _scale * dWeight[j];
-                d[experts[j]] = dScore * score * (1 - score);
-            }
+            for (int j = 0; j < _chosen; j++) d[experts[j]] = config.NormTopkProb ? _scale * (dWeight[j] - (dot / sum)) / sum : _scale * dWeight[j];
         }
+        if (config.AuxLossAlpha > 0) BalanceLoss.AddGradient(config, pass, routing, dLogits.Pointer());
+        ToLogits(routing.Scores.Pointer(), dLogits.Pointer(), n);
         routing.Scores.Dispose();
         gate.BackwardWeight(pass, dLogits.Pointer(), x.Pointer(), n);
         gate.BackwardInput(pass, dLogits.Pointer(), dx.Pointer(), n);
@@ -91,7 +91,7 @@ internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterIn
                 if (candidates[e] > first) (first, second) = (candidates[e], first);
                 else if (candidates[e] > second) second = candidates[e];
             }
-            worth[g] = Candidate(size > 1 ? first + second : first);
+            worth[g] = Candidate(size > 1 && _sumsTwo ? first + second : first);
         }
         ulong* open = stackalloc ulong[(_groups + 63) / 64];
         new Span<ulong>(open, (_groups + 63) / 64).Clear();
@@ -123,6 +123,22 @@ internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterIn
     /// above what is closed or taken.
     /// </summary>
     private static float Candidate(float value) => float.IsNaN(value) ? float.MaxValue : Math.Clamp(value, float.MinValue, float.MaxValue);
+
+    private void ToSoftmax(float* logits, int rows)
+    {
+        for (int t = 0; t < rows; t++) SoftmaxKernel.Forward(logits + ((long)t * _experts), _experts, _experts, 1);
+    }
+
+    /// <summary>Turns the gradient of the scores [N, E] into that of the logits, in place.</summary>
+    private void ToLogits(float* s, float* d, int rows)
+    {
+        if (_isSigmoid)
+        {
+            for (long i = 0; i < (long)rows * _experts; i++) d[i] = d[i] * s[i] * (1 - s[i]);
+            return;
+        }
+        for (long first = 0; first < (long)rows * _experts; first += _experts) SoftmaxKernel.Backward(s + first, d + first, _experts, _experts, 1);
+    }
 
     private static void ToSigmoid(float* values, long count)
     {

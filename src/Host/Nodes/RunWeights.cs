@@ -1,0 +1,42 @@
+using ElasticTrain.Actors.Checkpoints;
+using ElasticTrain.Actors.Hosting;
+using ElasticTrain.Actors.Runs;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Host.Nodes;
+
+/// <summary>The parameters of a run as its checkpoints hold them.</summary>
+public static class RunWeights
+{
+    /// <summary>The newest sealed checkpoint whose blobs are all good, of a run that may be running.</summary>
+    /// <param name="session">The run.</param>
+    /// <param name="say">A line for each newer checkpoint that was passed over.</param>
+    /// <exception cref="BadInputException">There is none.</exception>
+    public static CheckpointManifest Newest(RunSession session, Action<string> say)
+    {
+        var state = new JournalReader(session.Journal, session.Folder.Run).ReadState();
+        var (newest, problems) = session.Definition.Checkpoints.NewestThatVerifies(
+            session.Definition.PlanHash, manifest => state.Seals.Any(seal => seal.Version == manifest.Version && seal.State == manifest.StateDigest));
+        foreach (string problem in problems) say(problem);
+        return newest ?? throw new BadInputException($"--run-dir {session.Folder.Directory}", "no sealed checkpoint", "a run that has sealed one");
+    }
+
+    /// <summary>Reads the parameters of a checkpoint.</summary>
+    /// <param name="definition">The run.</param>
+    /// <param name="manifest">The checkpoint.</param>
+    /// <returns>Flat parameters, for the caller to dispose.</returns>
+    /// <exception cref="CorruptionException">A blob is not what its name says.</exception>
+    public static NativeBuffer Read(RunDefinition definition, CheckpointManifest manifest)
+    {
+        var parameters = new NativeBuffer(definition.Layout.TotalLength);
+        foreach (var blob in manifest.Blobs)
+        {
+            var shard = definition.Layout.Shards[blob.Shard.Value];
+            using var state = new ShardState(definition.Layout, blob.Shard, definition.Optimizer);
+            definition.Checkpoints.ReadBlob(blob, state.Parameters, state.Moment1, state.Moment2);
+            state.Parameters.Span.CopyTo(parameters.Slice(shard.Offset, shard.Length));
+        }
+        return parameters;
+    }
+}

@@ -1,0 +1,109 @@
+using System.Globalization;
+using ElasticTrain.Core;
+using ElasticTrain.Core.Safetensors;
+
+namespace ElasticTrain.Model;
+
+/// <summary>A model read from a Hugging Face folder: config.json, and the weights as safetensors in fp32, bf16 or fp16.</summary>
+public sealed class HuggingFaceModel : IDisposable
+{
+    /// <summary>More problems than this are counted, not listed.</summary>
+    private const int ProblemsShown = 10;
+
+    private const int Block = 1 << 24;
+
+    private HuggingFaceModel(string folder, ParameterLayout layout) => (Folder, Layout, Parameters) = (folder, layout, new NativeBuffer(layout.TotalLength));
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>The layout of the parameters; its configuration is the folder's.</summary>
+    public ParameterLayout Layout { get; }
+
+    /// <summary>The parameters as fp32.</summary>
+    public NativeBuffer Parameters { get; }
+
+    /// <summary>
+    /// Reads a folder. The tensors must be exactly those of the configuration. The prediction module's copies of the embedding and the head may be absent; if
+    /// they are there, they must be copies.
+    /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="BadInputException">Names the field, file or tensor that is missing, superfluous, of another shape, damaged or not finite.</exception>
+    public static HuggingFaceModel Load(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new BadInputException(folder, "no such folder", "a folder with config.json and safetensors files");
+        ParameterLayout layout = ParameterLayout.Create(ModelConfig.FromHuggingFace(Path.Combine(folder, "config.json")));
+        using CheckpointFiles files = CheckpointFiles.Open(folder);
+        Check(folder, layout, files);
+        var model = new HuggingFaceModel(folder, layout);
+        try
+        {
+            foreach (ParameterInfo parameter in layout.Parameters)
+            {
+                for (long done = 0; done < parameter.Length; done += Block)
+                    files.Read(parameter.Name, done, model.Parameters.Slice(parameter.Offset + done, (int)Math.Min(Block, parameter.Length - done)));
+            }
+            foreach (var (copy, original) in SharedCopies(layout)) model.CompareCopy(files, copy, original);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The tensors that a released checkpoint repeats inside the prediction module, and what they are copies of.</summary>
+    internal static IReadOnlyList<(string Copy, ParameterInfo Original)> SharedCopies(ParameterLayout layout)
+    {
+        if (layout.Config.NumNextnPredictLayers == 0) return [];
+        string prefix = string.Create(CultureInfo.InvariantCulture, $"model.layers.{layout.Config.NumHiddenLayers}.");
+        return [(prefix + "embed_tokens.weight", layout["model.embed_tokens.weight"]), (prefix + "shared_head.head.weight", layout["lm_head.weight"])];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Parameters.Dispose();
+
+    /// <summary>Compares names, shapes and element types before anything is allocated.</summary>
+    private static void Check(string folder, ParameterLayout layout, CheckpointFiles files)
+    {
+        var expected = layout.Parameters.ToDictionary(p => p.Name, p => p.Shape, StringComparer.Ordinal);
+        var problems = new List<BadInputException>();
+        foreach (var (copy, original) in SharedCopies(layout)) if (files.Has(copy)) expected[copy] = original.Shape;
+        foreach (var (name, shape) in expected)
+        {
+            if (!files.Has(name))
+            {
+                problems.Add(new BadInputException($"{folder}: {name}", "no such tensor", $"one of shape [{string.Join(", ", shape)}]"));
+                continue;
+            }
+            (string where, SafetensorsEntry entry) = files.Describe(name);
+            if (!entry.Shape.SequenceEqual(shape))
+                problems.Add(new BadInputException(where, $"shape [{string.Join(", ", entry.Shape)}]", $"[{string.Join(", ", shape)}], as config.json says"));
+            else if (entry.DataType is not ("F32" or "BF16" or "F16")) problems.Add(new BadInputException(where, $"values of type {entry.DataType}", "F32, BF16 or F16"));
+        }
+        foreach (string name in files.Names.Where(name => !expected.ContainsKey(name)).Order(StringComparer.Ordinal))
+            problems.Add(new BadInputException(files.Describe(name).Where, "a tensor that the model does not have", "the tensors of config.json alone"));
+        if (problems.Count > ProblemsShown)
+        {
+            int more = problems.Count - ProblemsShown;
+            problems.RemoveRange(ProblemsShown, more);
+            problems.Add(new BadInputException(folder, $"{more} more such tensors", "the tensors of config.json"));
+        }
+        if (problems.Count > 0) throw new BadInputException(problems);
+    }
+
+    private void CompareCopy(CheckpointFiles files, string copy, ParameterInfo original)
+    {
+        if (!files.Has(copy)) return;
+        float[] values = new float[Math.Min(Block, original.Length)];
+        for (long done = 0; done < original.Length; done += Block)
+        {
+            Span<float> part = values.AsSpan(0, (int)Math.Min(Block, original.Length - done));
+            files.Read(copy, done, part);
+            int same = part.CommonPrefixLength(Parameters.Slice(original.Offset + done, part.Length));
+            if (same < part.Length)
+                throw new BadInputException(files.Describe(copy).Where, $"another value than {original.Name} at index {done + same}", $"a copy of {original.Name}: the prediction module shares it");
+        }
+    }
+}
