@@ -15,21 +15,24 @@ internal sealed record Measurement(
     [property: JsonPropertyName("last_loss")] double LastLoss,
     [property: JsonPropertyName("growth_mb")] double Growth = 0)
 {
+    /// <summary>Steps that do not count: at least these, and as many as the compiler needs to see what is hot.</summary>
     private const int WarmUp = 4;
+
+    private static readonly TimeSpan LeastWarmUp = TimeSpan.FromSeconds(4);
 
     /// <summary>Trains in this process.</summary>
     internal static Measurement Take(string config, int devices, int sequences, int length, int steps)
     {
         using var trainer = new Trainer(ModelConfig.FromHuggingFace(config), devices, sequences, length);
-        double early = 0, late = 0;
-        var results = trainer.Run(WarmUp + steps, step =>
-        {
-            if (step == Math.Min(50, WarmUp)) early = Megabytes("VmRSS");
-            if (step == WarmUp + steps - 1) late = Megabytes("VmRSS");
-        });
-        double[] seconds = [.. results.Skip(WarmUp).Select(r => r.Seconds).Order()];
+        long start = Stopwatch.GetTimestamp();
+        var first = trainer.Run(WarmUp)[0];
+        while (Stopwatch.GetElapsedTime(start) < LeastWarmUp) trainer.Run(1);
+        double before = Megabytes("VmRSS");
+        var results = trainer.Run(steps);
+        double growth = Megabytes("VmRSS") - before;
+        double[] seconds = [.. results.Select(r => r.Seconds).Order()];
         double median = (seconds[(seconds.Length - 1) / 2] + seconds[seconds.Length / 2]) / 2;
-        return new Measurement(sequences * length / median, Megabytes("VmHWM"), results[0].Loss, results[^1].Loss, late - early);
+        return new Measurement(sequences * length / median, Megabytes("VmHWM"), first.Loss, results[^1].Loss, growth);
     }
 
     /// <summary>Runs a command to its end and reads the last line that it prints.</summary>

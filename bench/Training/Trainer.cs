@@ -22,6 +22,7 @@ internal sealed class Trainer : IDisposable
     private readonly MicroBatch[] _batches;
     private readonly List<(long Offset, int Length, bool Decay)> _pieces = [];
     private readonly double[] _squares, _losses;
+    private int _steps;
 
     internal Trainer(ModelConfig config, int devices, int sequences, int length)
     {
@@ -43,13 +44,14 @@ internal sealed class Trainer : IDisposable
     internal long Parameters => _layout.TotalLength;
 
     /// <summary>Trains; returns the seconds and the mean loss of each step.</summary>
-    internal IReadOnlyList<(double Seconds, double Loss)> Run(int steps, Action<int>? afterStep = null)
+    internal IReadOnlyList<(double Seconds, double Loss)> Run(int steps)
     {
         var results = new (double, double)[steps];
         using var barrier = new Barrier(_devices);
-        Thread[] threads = [.. Enumerable.Range(0, _devices).Select(device => new Thread(() => Device(device, barrier, results, afterStep)))];
+        Thread[] threads = [.. Enumerable.Range(0, _devices).Select(device => new Thread(() => Device(device, barrier, results)))];
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads) thread.Join();
+        _steps += steps;
         return results;
     }
 
@@ -58,7 +60,7 @@ internal sealed class Trainer : IDisposable
         foreach (var buffer in new[] { _parameters, _moment1, _moment2 }.Concat(_gradients)) buffer.Dispose();
     }
 
-    private void Device(int device, Barrier barrier, (double Seconds, double Loss)[] results, Action<int>? afterStep)
+    private void Device(int device, Barrier barrier, (double Seconds, double Loss)[] results)
     {
         using var replica = new ModelReplica(_layout, _parameters);
         for (int step = 0; step < results.Length; step++)
@@ -70,12 +72,10 @@ internal sealed class Trainer : IDisposable
             for (int piece = device; piece < _pieces.Count; piece += _devices) _squares[piece] = SumGradients(_pieces[piece]);
             barrier.SignalAndWait();
             double norm = Math.Sqrt(_squares.Sum());
-            var coefficients = AdamCoefficients.ForUpdate(step + 1, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, norm > 1 ? (float)(1 / norm) : 1);
+            var coefficients = AdamCoefficients.ForUpdate(_steps + step + 1, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, norm > 1 ? (float)(1 / norm) : 1);
             for (int piece = device; piece < _pieces.Count; piece += _devices) Update(_pieces[piece], coefficients);
             barrier.SignalAndWait();
-            if (device != 0) continue;
-            results[step] = (Stopwatch.GetElapsedTime(start).TotalSeconds, _losses.Sum() / _tokens);
-            afterStep?.Invoke(step);
+            if (device == 0) results[step] = (Stopwatch.GetElapsedTime(start).TotalSeconds, _losses.Sum() / _tokens);
         }
     }
 

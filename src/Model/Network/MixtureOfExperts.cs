@@ -18,7 +18,7 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
     private readonly int _hidden = config.HiddenSize, _width = config.MoeIntermediateSize, _chosen = config.NumExpertsPerTok, _experts = config.NRoutedExperts;
 
     /// <summary>What backward needs; rows of M = N k are sorted by expert.</summary>
-    internal sealed record Saved(Router.Routing Routing, ExpertDispatch Dispatch, Tensor X, Tensor Weights, Tensor GateUp, Tensor H, SwiGlu.Saved? Shared);
+    internal sealed record Saved(Router.Routing Routing, ExpertDispatch Dispatch, Tensor Weights, Tensor GateUp, SwiGlu.Saved? Shared);
 
     /// <summary>residual + shared(x) + sum of weight * expert(x), all [N, hidden]; adds to the token counts [E].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual, Span<long> tokensPerExpert)
@@ -26,7 +26,8 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         int n = pass.Tokens, m = n * _chosen;
         Router.Routing routing = router.Forward(pass, x);
         var dispatch = new ExpertDispatch(routing.Experts, _chosen, _experts);
-        Tensor sorted = empty(m, _hidden), weights = empty(m), gateUps = empty(m, 2 * _width), h = empty(m, _width);
+        Tensor weights = empty(m), gateUps = empty(m, 2 * _width);
+        using Tensor sorted = empty(m, _hidden), h = empty(m, _width);
         RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow, sorted.Pointer(), _hidden);
         float* sortedWeights = weights.Pointer();
         for (int choice = 0; choice < m; choice++) sortedWeights[dispatch.RowOfChoice[choice]] = routing.Weights[choice];
@@ -38,7 +39,7 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
             if (count > 0) gateUp[e].Forward(pass, Row(sorted, first, _hidden), Row(gateUps, first, 2 * _width), count);
         }
         SwiGluKernel.Forward(gateUps.Pointer(), sortedWeights, h.Pointer(), m, _width);
-        using Tensor results = empty(m, _hidden);
+        Tensor results = sorted; // their memory is free now
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
@@ -49,7 +50,7 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         if (shared is null) output = residual.clone();
         else (output, sharedSaved) = shared.Forward(pass, x, residual);
         RowKernels.GatherSum(results.Pointer(), dispatch.RowOfChoice, _chosen, output.Pointer(), _hidden, add: true);
-        return (output, new Saved(routing, dispatch, sorted, weights, gateUps, h, sharedSaved));
+        return (output, new Saved(routing, dispatch, weights, gateUps, sharedSaved));
     }
 
     /// <summary>Writes the gradient of x [N, hidden], from the gradient of the output.</summary>
@@ -57,28 +58,27 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
     {
         int n = pass.Tokens, m = n * _chosen;
         ExpertDispatch dispatch = saved.Dispatch;
-        using Tensor dSorted = empty(m, _hidden), dh = empty(m, _width), dWeights = empty(m);
+        using Tensor dSorted = empty(m, _hidden), sorted = empty(m, _hidden), h = empty(m, _width), dWeights = empty(m); // h: first its gradient, then itself
         RowKernels.Gather(dy.Pointer(), dispatch.TokenOfRow, dSorted.Pointer(), _hidden);
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
             if (count == 0) continue;
-            down[e].BackwardWeight(pass, Row(dSorted, first, _hidden), Row(saved.H, first, _width), count);
-            down[e].BackwardInput(pass, Row(dSorted, first, _hidden), Row(dh, first, _width), count);
+            down[e].BackwardInput(pass, Row(dSorted, first, _hidden), Row(h, first, _width), count);
         }
-        saved.H.Dispose();
-        SwiGluKernel.Backward(saved.GateUp.Pointer(), saved.Weights.Pointer(), dh.Pointer(), dWeights.Pointer(), m, _width);
+        SwiGluKernel.Backward(saved.GateUp.Pointer(), saved.Weights.Pointer(), h.Pointer(), dWeights.Pointer(), m, _width);
         saved.Weights.Dispose();
+        RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow, sorted.Pointer(), _hidden);
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
             if (count == 0) continue;
-            gateUp[e].BackwardWeight(pass, Row(saved.GateUp, first, 2 * _width), Row(saved.X, first, _hidden), count);
+            down[e].BackwardWeight(pass, Row(dSorted, first, _hidden), Row(h, first, _width), count);
+            gateUp[e].BackwardWeight(pass, Row(saved.GateUp, first, 2 * _width), Row(sorted, first, _hidden), count);
             // The gradient of y has done its work: it becomes that of x.
             gateUp[e].BackwardInput(pass, Row(saved.GateUp, first, 2 * _width), Row(dSorted, first, _hidden), count);
         }
         saved.GateUp.Dispose();
-        saved.X.Dispose();
 
         float[] dChoices = new float[m];
         float* dSortedWeights = dWeights.Pointer();

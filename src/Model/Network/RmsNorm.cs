@@ -22,6 +22,14 @@ internal sealed unsafe class RmsNorm(ParameterInfo weight, double epsilon)
     /// <summary>The same for a whole tensor [N, width].</summary>
     internal (Tensor Y, Tensor Factors) Forward(Pass pass, Tensor x) => Forward(pass, x.Pointer(), _width, (int)x.shape[0]);
 
+    /// <summary>The output for a whole tensor once more: cheaper than keeping it until backward.</summary>
+    internal Tensor Again(Pass pass, Tensor x, Tensor factors)
+    {
+        Tensor y = empty_like(x);
+        RmsNormKernel.Again(x.Pointer(), _width, pass.Parameters.At(weight.Offset), y.Pointer(), factors.Pointer(), (int)x.shape[0], _width);
+        return y;
+    }
+
     /// <summary>Writes the gradient of a whole tensor.</summary>
     internal void Backward(Pass pass, Tensor x, Tensor factors, Tensor dy, Tensor dx) =>
         Backward(pass, x.Pointer(), _width, factors, dy, dx.Pointer(), _width, addToInput: false);
