@@ -24,15 +24,12 @@ internal sealed record Measurement(
     internal static Measurement Take(string config, int devices, int sequences, int length, int steps)
     {
         using var trainer = new Trainer(ModelConfig.FromHuggingFace(config), devices, sequences, length);
-        long start = Stopwatch.GetTimestamp();
-        var first = trainer.Run(WarmUp)[0];
-        while (Stopwatch.GetElapsedTime(start) < LeastWarmUp) trainer.Run(1);
-        double before = Megabytes("VmRSS");
-        var results = trainer.Run(steps);
+        double before = 0;
+        var results = trainer.Run(WarmUp, LeastWarmUp, steps, () => before = Megabytes("VmRSS"));
         double growth = Megabytes("VmRSS") - before;
-        double[] seconds = [.. results.Select(r => r.Seconds).Order()];
+        double[] seconds = [.. results.TakeLast(steps).Select(r => r.Seconds).Order()];
         double median = (seconds[(seconds.Length - 1) / 2] + seconds[seconds.Length / 2]) / 2;
-        return new Measurement(sequences * length / median, Megabytes("VmHWM"), first.Loss, results[^1].Loss, growth);
+        return new Measurement(sequences * length / median, Megabytes("VmHWM"), results[0].Loss, results[^1].Loss, growth);
     }
 
     /// <summary>Runs a command to its end and reads the last line that it prints.</summary>

@@ -22,7 +22,8 @@ internal sealed class Trainer : IDisposable
     private readonly MicroBatch[] _batches;
     private readonly List<(long Offset, int Length, bool Decay)> _pieces = [];
     private readonly double[] _squares, _losses;
-    private int _steps;
+    private bool _running;
+    private long _stepStart;
 
     internal Trainer(ModelConfig config, int devices, int sequences, int length)
     {
@@ -43,15 +44,33 @@ internal sealed class Trainer : IDisposable
 
     internal long Parameters => _layout.TotalLength;
 
-    /// <summary>Trains; returns the seconds and the mean loss of each step.</summary>
-    internal IReadOnlyList<(double Seconds, double Loss)> Run(int steps)
+    /// <summary>Trains and returns the seconds and the mean loss of each step, warm-up first.</summary>
+    /// <param name="warmUpSteps">Steps of the warm-up, at least.</param>
+    /// <param name="warmUp">How long it lasts, at least.</param>
+    /// <param name="steps">Steps after it.</param>
+    /// <param name="warm">Called once between the two.</param>
+    internal IReadOnlyList<(double Seconds, double Loss)> Run(int warmUpSteps, TimeSpan warmUp, int steps, Action warm)
     {
-        var results = new (double, double)[steps];
+        var results = new List<(double, double)>();
+        long start = Stopwatch.GetTimestamp();
+        int last = int.MaxValue;
+        // One participant at a time runs this, between the end of a step and the next.
         using var barrier = new Barrier(_devices);
-        Thread[] threads = [.. Enumerable.Range(0, _devices).Select(device => new Thread(() => Device(device, barrier, results)))];
+        using var stepEnd = new Barrier(_devices, _ =>
+        {
+            results.Add((Stopwatch.GetElapsedTime(_stepStart).TotalSeconds, _losses.Sum() / _tokens));
+            if (last == int.MaxValue && results.Count >= warmUpSteps && Stopwatch.GetElapsedTime(start) >= warmUp)
+            {
+                warm();
+                last = results.Count + steps;
+            }
+            _running = results.Count < last;
+            _stepStart = Stopwatch.GetTimestamp();
+        });
+        (_running, _stepStart) = (true, start);
+        Thread[] threads = [.. Enumerable.Range(0, _devices).Select(device => new Thread(() => Device(device, barrier, stepEnd)))];
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads) thread.Join();
-        _steps += steps;
         return results;
     }
 
@@ -60,22 +79,19 @@ internal sealed class Trainer : IDisposable
         foreach (var buffer in new[] { _parameters, _moment1, _moment2 }.Concat(_gradients)) buffer.Dispose();
     }
 
-    private void Device(int device, Barrier barrier, (double Seconds, double Loss)[] results)
+    private void Device(int device, Barrier barrier, Barrier stepEnd)
     {
         using var replica = new ModelReplica(_layout, _parameters);
-        for (int step = 0; step < results.Length; step++)
+        for (int step = 1; _running; step++)
         {
-            barrier.SignalAndWait();
-            long start = Stopwatch.GetTimestamp();
             _losses[device] = replica.ComputeRank([_batches[device]], _tokens, 0, _gradients[device], isZero: true).LossSum;
             barrier.SignalAndWait();
             for (int piece = device; piece < _pieces.Count; piece += _devices) _squares[piece] = SumGradients(_pieces[piece]);
             barrier.SignalAndWait();
             double norm = Math.Sqrt(_squares.Sum());
-            var coefficients = AdamCoefficients.ForUpdate(_steps + step + 1, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, norm > 1 ? (float)(1 / norm) : 1);
+            var coefficients = AdamCoefficients.ForUpdate(step, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, norm > 1 ? (float)(1 / norm) : 1);
             for (int piece = device; piece < _pieces.Count; piece += _devices) Update(_pieces[piece], coefficients);
-            barrier.SignalAndWait();
-            if (device == 0) results[step] = (Stopwatch.GetElapsedTime(start).TotalSeconds, _losses.Sum() / _tokens);
+            stepEnd.SignalAndWait();
         }
     }
 

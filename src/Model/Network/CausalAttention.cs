@@ -38,7 +38,7 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
     /// <summary>Writes the output rows; returns the probabilities.</summary>
     internal Tensor Forward(Pass pass, HeadRows q, HeadRows k, HeadRows v, HeadRows output)
     {
-        Tensor kept = empty(pass.Rows * heads * KeptPerHead(pass.Length));
+        Tensor kept = Workspace.Empty(pass.Rows * heads * KeptPerHead(pass.Length));
         float* p = kept.Pointer();
         for (int row = 0; row < pass.Rows; row++)
         {
@@ -61,7 +61,7 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
     /// <summary>Writes the gradients of q, k and v from that of the output.</summary>
     internal void Backward(Pass pass, Tensor kept, HeadRows q, HeadRows k, HeadRows v, HeadRows dOutput, HeadRows dq, HeadRows dk, HeadRows dv)
     {
-        using Tensor scratch = empty((long)Block * pass.Length);
+        using Tensor scratch = Workspace.Empty((long)Block * pass.Length);
         float* p = kept.Pointer(), ds = scratch.Pointer();
         int last = (pass.Length - 1) / Block * Block;
         for (int row = 0; row < pass.Rows; row++)

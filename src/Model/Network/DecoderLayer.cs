@@ -33,7 +33,7 @@ internal sealed unsafe class DecoderLayer(RmsNorm inputNorm, LatentAttention att
     internal void Backward(Pass pass, Saved saved, Tensor gradient)
     {
         int hidden = (int)gradient.shape[1];
-        using Tensor dNormed = empty_like(gradient);
+        using Tensor dNormed = Workspace.EmptyLike(gradient);
         using (Tensor normedMiddle = postAttentionNorm.Again(pass, saved.Middle, saved.FactorsMiddle))
         {
             if (dense is not null) dense.Backward(pass, saved.Dense!, normedMiddle, gradient, dNormed, add: false);

@@ -68,7 +68,7 @@ internal sealed class DeepSeekNetwork
         for (int i = trained; i < _layers.Length; i++) (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
 
         (Tensor normed, Tensor factors) = _norm.Forward(pass, x);
-        using Tensor dNormed = empty_like(normed), gradient = empty_like(x);
+        using Tensor dNormed = Workspace.EmptyLike(normed), gradient = Workspace.EmptyLike(x);
         (double, long) loss = _head.Loss(pass, normed, targets, mask, denominator, dNormed);
         _norm.Backward(pass, x, factors, dNormed, gradient);
         for (int i = _layers.Length - 1; i >= trained; i--) _layers[i].Backward(pass, saved[i], gradient);

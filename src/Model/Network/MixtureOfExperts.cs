@@ -26,8 +26,8 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         int n = pass.Tokens, m = n * _chosen;
         Router.Routing routing = router.Forward(pass, x);
         var dispatch = new ExpertDispatch(routing.Experts, _chosen, _experts);
-        Tensor weights = empty(m), gateUps = empty(m, 2 * _width);
-        using Tensor sorted = empty(m, _hidden), h = empty(m, _width);
+        Tensor weights = Workspace.Empty(m), gateUps = Workspace.Empty(m, 2 * _width);
+        using Tensor sorted = Workspace.Empty(m, _hidden), h = Workspace.Empty(m, _width);
         RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow, sorted.Pointer(), _hidden);
         float* sortedWeights = weights.Pointer();
         for (int choice = 0; choice < m; choice++) sortedWeights[dispatch.RowOfChoice[choice]] = routing.Weights[choice];
@@ -47,7 +47,7 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         }
         SwiGlu.Saved? sharedSaved = null;
         Tensor output;
-        if (shared is null) output = residual.clone();
+        if (shared is null) output = Workspace.CopyOf(residual);
         else (output, sharedSaved) = shared.Forward(pass, x, residual);
         RowKernels.GatherSum(results.Pointer(), dispatch.RowOfChoice, _chosen, output.Pointer(), _hidden, add: true);
         return (output, new Saved(routing, dispatch, weights, gateUps, sharedSaved));
@@ -58,7 +58,7 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
     {
         int n = pass.Tokens, m = n * _chosen;
         ExpertDispatch dispatch = saved.Dispatch;
-        using Tensor dSorted = empty(m, _hidden), sorted = empty(m, _hidden), h = empty(m, _width), dWeights = empty(m); // h: first its gradient, then itself
+        using Tensor dSorted = Workspace.Empty(m, _hidden), sorted = Workspace.Empty(m, _hidden), h = Workspace.Empty(m, _width), dWeights = Workspace.Empty(m); // h: first its gradient, then itself
         RowKernels.Gather(dy.Pointer(), dispatch.TokenOfRow, dSorted.Pointer(), _hidden);
         for (int e = 0; e < _experts; e++)
         {

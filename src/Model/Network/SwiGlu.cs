@@ -17,8 +17,8 @@ internal sealed unsafe class SwiGlu(Linear gateUp, Linear down)
     /// <summary>residual + down(silu(gate x) * up x), all [N, hidden].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
     {
-        Tensor projected = empty(pass.Tokens, 2 * _width), output = residual.clone();
-        using Tensor h = empty(pass.Tokens, _width);
+        Tensor projected = Workspace.Empty(pass.Tokens, 2 * _width), output = Workspace.CopyOf(residual);
+        using Tensor h = Workspace.Empty(pass.Tokens, _width);
         gateUp.Forward(pass, x.Pointer(), projected.Pointer(), pass.Tokens);
         SwiGluKernel.Forward(projected.Pointer(), null, h.Pointer(), pass.Tokens, _width);
         down.Forward(pass, h.Pointer(), output.Pointer(), pass.Tokens, add: true);
@@ -28,7 +28,7 @@ internal sealed unsafe class SwiGlu(Linear gateUp, Linear down)
     /// <summary>Writes the gradient of x, or adds it to what is there, from the gradient of the output.</summary>
     internal void Backward(Pass pass, Saved saved, Tensor x, Tensor dy, Tensor dx, bool add)
     {
-        using Tensor h = empty(pass.Tokens, _width); // first its gradient, then itself
+        using Tensor h = Workspace.Empty(pass.Tokens, _width); // first its gradient, then itself
         down.BackwardInput(pass, dy.Pointer(), h.Pointer(), pass.Tokens);
         SwiGluKernel.Backward(saved.GateUp.Pointer(), null, h.Pointer(), null, pass.Tokens, _width);
         down.BackwardWeight(pass, dy.Pointer(), h.Pointer(), pass.Tokens);
