@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using ElasticTrain.Model;
 using ElasticTrain.Training;
 
 var peer = new Option<string?>("--peer") { Description = "command of the opponent, such as \"python3 DIR/deepseek_torch.py\"; called with bench --config FILE ..." };
@@ -11,13 +12,17 @@ var length = new Option<int>("--seq") { Description = "tokens per sequence", Def
 var steps = new Option<int>("--steps") { Description = "steps per round", DefaultValueFactory = _ => 8 };
 var rounds = new Option<int>("--rounds") { Description = "turns of each", DefaultValueFactory = _ => 5 };
 var single = new Option<bool>("--single") { Description = "measure once in this process and print JSON" };
-var root = new RootCommand("Training speed and peak memory, beside another program's. Ratios of one run.") { peer, configs, devices, sequences, length, steps, rounds, single };
+var only = new Option<string[]>("--only") { Description = "only these figures: speed, experts", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["speed", "experts"] };
+var root = new RootCommand("Training speed and peak memory, beside another program's. Ratios of one run.") { peer, configs, devices, sequences, length, steps, rounds, single, only };
 root.SetAction(parsed =>
 {
     string[] geometry = ["--micro-batch", Text(parsed.GetValue(sequences)), "--seq", Text(parsed.GetValue(length)), "--steps", Text(parsed.GetValue(steps))];
     foreach (string config in parsed.GetValue(configs)!)
     {
         string file = File.Exists(config) ? config : Path.Combine(AppContext.BaseDirectory, "configs", config + ".json");
+        if (parsed.GetValue(only)!.Contains("experts") && !parsed.GetValue(single))
+            ExpertLayer.Print(Path.GetFileNameWithoutExtension(file), ModelConfig.FromHuggingFace(file), parsed.GetValue(sequences), parsed.GetValue(length), rounds: 40);
+        if (!parsed.GetValue(only)!.Contains("speed")) continue;
         foreach (int count in parsed.GetValue(devices)!)
         {
             if (parsed.GetValue(single))

@@ -27,23 +27,19 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         Router.Routing routing = router.Forward(pass, x);
         var dispatch = new ExpertDispatch(routing.Experts, _chosen, _experts);
         Tensor weights = Workspace.Empty(m), gateUps = Workspace.Empty(m, 2 * _width);
-        using Tensor sorted = Workspace.Empty(m, _hidden), h = Workspace.Empty(m, _width);
-        RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow, sorted.Pointer(), _hidden);
+        // One expert after another from its tokens to its results, so that what one step writes is in the cache for the next.
+        using Tensor inputs = Workspace.Empty(n, _hidden), h = Workspace.Empty(n, _width), results = Workspace.Empty(m, _hidden);
         float* sortedWeights = weights.Pointer();
         for (int choice = 0; choice < m; choice++) sortedWeights[dispatch.RowOfChoice[choice]] = routing.Weights[choice];
-
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
+            if (count == 0) continue;
             tokensPerExpert[e] += count;
-            if (count > 0) gateUp[e].Forward(pass, Row(sorted, first, _hidden), Row(gateUps, first, 2 * _width), count);
-        }
-        SwiGluKernel.Forward(gateUps.Pointer(), sortedWeights, h.Pointer(), m, _width);
-        Tensor results = sorted; // their memory is free now
-        for (int e = 0; e < _experts; e++)
-        {
-            var (first, count) = dispatch.Rows(e);
-            if (count > 0) down[e].Forward(pass, Row(h, first, _width), Row(results, first, _hidden), count);
+            RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow.AsSpan(first, count), inputs.Pointer(), _hidden);
+            gateUp[e].Forward(pass, inputs.Pointer(), Row(gateUps, first, 2 * _width), count);
+            SwiGluKernel.Forward(Row(gateUps, first, 2 * _width), sortedWeights + first, h.Pointer(), count, _width);
+            down[e].Forward(pass, h.Pointer(), Row(results, first, _hidden), count);
         }
         SwiGlu.Saved? sharedSaved = null;
         Tensor output;
@@ -58,26 +54,23 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
     {
         int n = pass.Tokens, m = n * _chosen;
         ExpertDispatch dispatch = saved.Dispatch;
-        using Tensor dSorted = Workspace.Empty(m, _hidden), sorted = Workspace.Empty(m, _hidden), h = Workspace.Empty(m, _width), dWeights = Workspace.Empty(m); // h: first its gradient, then itself
-        RowKernels.Gather(dy.Pointer(), dispatch.TokenOfRow, dSorted.Pointer(), _hidden);
+        // Rows of one expert: first the gradient of y, then x; h: first its gradient, then itself.
+        using Tensor rows = Workspace.Empty(n, _hidden), h = Workspace.Empty(n, _width), dSorted = Workspace.Empty(m, _hidden), dWeights = Workspace.Empty(m);
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
             if (count == 0) continue;
-            down[e].BackwardInput(pass, Row(dSorted, first, _hidden), Row(h, first, _width), count);
+            ReadOnlySpan<int> tokens = dispatch.TokenOfRow.AsSpan(first, count);
+            float* gateUps = Row(saved.GateUp, first, 2 * _width);
+            RowKernels.Gather(dy.Pointer(), tokens, rows.Pointer(), _hidden);
+            down[e].BackwardInput(pass, rows.Pointer(), h.Pointer(), count);
+            SwiGluKernel.Backward(gateUps, saved.Weights.Pointer() + first, h.Pointer(), dWeights.Pointer() + first, count, _width);
+            down[e].BackwardWeight(pass, rows.Pointer(), h.Pointer(), count);
+            RowKernels.Gather(x.Pointer(), tokens, rows.Pointer(), _hidden);
+            gateUp[e].BackwardWeight(pass, gateUps, rows.Pointer(), count);
+            gateUp[e].BackwardInput(pass, gateUps, Row(dSorted, first, _hidden), count);
         }
-        SwiGluKernel.Backward(saved.GateUp.Pointer(), saved.Weights.Pointer(), h.Pointer(), dWeights.Pointer(), m, _width);
         saved.Weights.Dispose();
-        RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow, sorted.Pointer(), _hidden);
-        for (int e = 0; e < _experts; e++)
-        {
-            var (first, count) = dispatch.Rows(e);
-            if (count == 0) continue;
-            down[e].BackwardWeight(pass, Row(dSorted, first, _hidden), Row(h, first, _width), count);
-            gateUp[e].BackwardWeight(pass, Row(saved.GateUp, first, 2 * _width), Row(sorted, first, _hidden), count);
-            // The gradient of y has done its work: it becomes that of x.
-            gateUp[e].BackwardInput(pass, Row(saved.GateUp, first, 2 * _width), Row(dSorted, first, _hidden), count);
-        }
         saved.GateUp.Dispose();
 
         float[] dChoices = new float[m];
