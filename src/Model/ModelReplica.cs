@@ -184,6 +184,7 @@ public sealed class ModelReplica : IDisposable
             _rotary?.Dispose();
             _rotary = new RotaryTable(_layout.Config, length);
         }
+        Workspace.Begin(rows, length);
         return new Pass(new FlatMemory(_parameterBuffer), gradient is null ? default : new FlatMemory(gradient), rows, length, _rotary);
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using ElasticTrain.Core;
+using ElasticTrain.Model.Kernels;
 using ElasticTrain.Model.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,7 +20,7 @@ public static class NumericsClass
     {
         TorchRuntime.BindThread();
         using var digest = new DigestBuilder();
-        digest.Add("numerics/1").Add(typeof(torch).Assembly.GetName().Version!.ToString()).Add(torch.__version__);
+        digest.Add("numerics/2").Add(typeof(torch).Assembly.GetName().Version!.ToString()).Add(torch.__version__);
         using IDisposable noGraph = no_grad();
         using DisposeScope scope = NewDisposeScope();
         Products(digest);
@@ -27,14 +28,16 @@ public static class NumericsClass
         return digest.Finish();
     }
 
-    /// <summary>GEMMs with 0 to 16 rows, the counts at which libraries switch between kernels, and a few larger ones; plain and accumulating.</summary>
-    private static void Products(DigestBuilder digest)
+    /// <summary>GEMMs with 0 to 16 rows, which use every tile, and a few larger ones; plain and accumulating.</summary>
+    private static unsafe void Products(DigestBuilder digest)
     {
         foreach (int rows in (int[])[.. Enumerable.Range(0, 17), 31, 64, 129])
         {
-            using Tensor a = Draw(1, rows, 96), b = Draw(2, 144, 96), bT = b.t(), product = a.mm(bT), productT = product.t();
-            Add(digest, product);
-            Add(digest, b.addmm_(productT, a));
+            using NativeBuffer a = Draw(1, rows * 700), b = Draw(2, 144 * 700), product = new(rows * 144);
+            Gemm.Multiply((float*)a.Address, 700, false, (float*)b.Address, 700, true, (float*)product.Address, 144, rows, 144, 700);
+            digest.Add(MemoryMarshal.AsBytes(product.Span));
+            Gemm.Multiply((float*)product.Address, 144, true, (float*)a.Address, 700, false, (float*)b.Address, 700, 144, 700, rows, add: true);
+            digest.Add(MemoryMarshal.AsBytes(b.Span));
         }
     }
 
@@ -53,16 +56,10 @@ public static class NumericsClass
         digest.Add(MemoryMarshal.AsBytes(gradient.Span));
     }
 
-    private static Tensor Draw(ulong stream, int rows, int columns)
+    private static NativeBuffer Draw(ulong stream, int length)
     {
-        float[] values = new float[rows * columns];
-        NormalDistribution.Fill(Key + stream, 1, values);
-        return tensor(values, rows, columns);
-    }
-
-    private static void Add(DigestBuilder digest, Tensor value)
-    {
-        using Tensor whole = value.contiguous();
-        digest.Add(MemoryMarshal.AsBytes(whole.Values()));
+        var values = new NativeBuffer(length);
+        NormalDistribution.Fill(Key + stream, 1, values.Span);
+        return values;
     }
 }

@@ -1,7 +1,5 @@
 using ElasticTrain.Core;
 using ElasticTrain.Model.Torch;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace ElasticTrain.Model.Tests;
 
@@ -60,43 +58,6 @@ public class DeterminismTests
         b.Replica.Observe(2, 32, tokens, (name, value) => { if (name.StartsWith("hidden", StringComparison.Ordinal)) Assert.Equal(states[name], value.Values().ToArray()); });
         Assert.Equal(5, states.Count);
     }
-
-    [Theory]
-    [InlineData(1, 96, 64)]
-    [InlineData(7, 33, 29)]
-    [InlineData(130, 256, 192)]
-    public unsafe void A_matrix_product_has_the_same_bits_at_odd_addresses(int m, int k, int n)
-    {
-        TorchRuntime.BindThread();
-        using NativeBuffer a = Random(m * k, 1), b = Random(k * n, 2), c = Random(m * n, 3);
-        float[] aligned = Product(0);
-        for (int shift = 1; shift < 16; shift += 2) Assert.Equal(aligned, Product(shift));
-
-        float[] Product(int shift)
-        {
-            using NativeBuffer ca = Shifted(a, shift), cb = Shifted(b, shift), cc = Shifted(c, shift);
-            using Tensor ta = View(ca, shift, m, k), tb = View(cb, shift, k, n), tc = View(cc, shift, m, n);
-            tc.addmm_(ta, tb);
-            return cc.Slice(shift, m * n).ToArray();
-        }
-    }
-
-    private static NativeBuffer Random(int length, ulong key)
-    {
-        var buffer = new NativeBuffer(length);
-        NormalDistribution.Fill(key, 1, buffer.Span);
-        return buffer;
-    }
-
-    private static NativeBuffer Shifted(NativeBuffer source, int shift)
-    {
-        var copy = new NativeBuffer(source.Length + shift);
-        source.Span.CopyTo(copy.Span[shift..]);
-        return copy;
-    }
-
-    private static unsafe Tensor View(NativeBuffer buffer, int shift, int rows, int columns) =>
-        TensorMemory.Wrap((float*)buffer.Address + shift, (long)rows * columns).view(rows, columns);
 
     [Fact]
     public void Gradients_alternate_between_buffers_without_a_trace_of_the_one_before()

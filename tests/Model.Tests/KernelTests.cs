@@ -8,22 +8,68 @@ namespace ElasticTrain.Model.Tests;
 public class KernelTests
 {
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, false)]
-    [InlineData(false, true)]
-    [InlineData(true, true)]
-    public unsafe void The_direct_product_agrees_with_the_one_through_torch(bool aTransposed, bool bTransposed)
+    [InlineData(1, 1, 1)]
+    [InlineData(1, 48, 513)]
+    [InlineData(3, 17, 0)]
+    [InlineData(7, 65, 29)]
+    [InlineData(8, 130, 512)]
+    [InlineData(133, 49, 1100)]
+    [InlineData(20, 800, 33)]
+    public unsafe void A_matrix_product_is_its_definition_to_the_last_bit_wherever_the_matrices_lie(int m, int n, int k)
     {
-        TorchRuntime.BindThread();
-        const int m = 13, n = 21, k = 17, stride = 30;
-        using NativeBuffer a = new(stride * 30), b = new(stride * 30), c = new(stride * 30), expected = new(stride * 30);
+        foreach (bool aTransposed in (bool[])[false, true])
+        {
+            foreach (bool bTransposed in (bool[])[false, true])
+            {
+                foreach (bool add in (bool[])[false, true])
+                {
+                    int shift = (aTransposed ? 1 : 0) + (bTransposed ? 2 : 0) + (add ? 4 : 0);
+                    var (aRows, aColumns) = aTransposed ? (k, m) : (m, k);
+                    var (bRows, bColumns) = bTransposed ? (n, k) : (k, n);
+                    using NativeBuffer a = new(shift + (aRows * (aColumns + 3L))), b = new(shift + (bRows * (bColumns + 5L))), c = new(shift + (m * (n + 2L)));
+                    NormalDistribution.Fill(1, 1, a.Span);
+                    NormalDistribution.Fill(2, 1, b.Span);
+                    NormalDistribution.Fill(3, 1, c.Span);
+                    float[] expected = c.Span.ToArray();
+                    for (int i = 0; i < m; i++)
+                    {
+                        for (int j = 0; j < n; j++)
+                        {
+                            ref float element = ref expected[shift + (i * (n + 2)) + j];
+                            if (!add) element = 0;
+                            for (int first = 0; first < k; first += 512)
+                            {
+                                float sum = 0;
+                                for (int step = first; step < Math.Min(first + 512, k); step++)
+                                    sum = MathF.FusedMultiplyAdd(a.Span[shift + (aTransposed ? (step * (m + 3)) + i : (i * (k + 3)) + step)], b.Span[shift + (bTransposed ? (j * (k + 5)) + step : (step * (n + 5)) + j)], sum);
+                                element = add || first > 0 ? element + sum : sum;
+                            }
+                        }
+                    }
+                    Gemm.Multiply((float*)a.Address + shift, aColumns + 3, aTransposed, (float*)b.Address + shift, bColumns + 5, bTransposed, (float*)c.Address + shift, n + 2, m, n, k, add);
+                    Assert.Equal(expected, c.Span.ToArray());
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(8, 48)]
+    [InlineData(5, 41)]
+    [InlineData(4, 32)]
+    [InlineData(3, 16)]
+    [InlineData(1, 7)]
+    public unsafe void Registers_of_any_width_give_the_same_bits(int rows, int columns)
+    {
+        const int k = 100;
+        int width = (columns + 15) / 16 * 16;
+        using NativeBuffer a = new(rows * k), b = new(k * width), wide = new(rows * width), narrow = new(rows * width);
         NormalDistribution.Fill(1, 1, a.Span);
         NormalDistribution.Fill(2, 1, b.Span);
-        NormalDistribution.Fill(3, 1, c.Span);
-        c.Span.CopyTo(expected.Span);
-        Gemm.Multiply((float*)a.Address, stride, aTransposed, (float*)b.Address, stride, bTransposed, (float*)c.Address, stride, m, n, k, 0.5f, 1);
-        Gemm.ThroughTorch((float*)a.Address, stride, aTransposed, (float*)b.Address, stride, bTransposed, (float*)expected.Address, stride, m, n, k, 0.5f, 1);
-        Assert.Equal(expected.Span.ToArray(), c.Span.ToArray());
+        GemmTile.Multiply((float*)a.Address, k, 1, rows, (float*)b.Address, width, k, (float*)wide.Address, width, columns, add: true);
+        GemmTile.Narrow((float*)a.Address, k, 1, rows, (float*)b.Address, width, k, (float*)narrow.Address, width, columns, add: true);
+        Assert.Equal(wide.Span.ToArray(), narrow.Span.ToArray());
+        Assert.NotEqual(0, wide.Span[columns - 1]);
     }
 
     [Theory]

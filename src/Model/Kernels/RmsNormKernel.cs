@@ -25,9 +25,14 @@ internal static unsafe class RmsNormKernel
             }
             float factor = 1 / MathF.Sqrt((VectorMath.Sum(squares0 + squares1) / width) + epsilon);
             factors[row] = factor;
-            for (i = 0; i <= width - 8; i += 8) (Vector256.Load(x + i) * factor * Vector256.Load(weight + i)).Store(y + i);
-            for (; i < width; i++) y[i] = x[i] * factor * weight[i];
+            Scale(x, weight, y, factor, width);
         }
+    }
+
+    /// <summary>y as <see cref="Forward"/> wrote it, from the factors that it kept.</summary>
+    internal static void Again(float* x, long xStride, float* weight, float* y, float* factors, int rows, int width)
+    {
+        for (int row = 0; row < rows; row++, x += xStride, y += width) Scale(x, weight, y, factors[row], width);
     }
 
     /// <summary>
@@ -69,6 +74,13 @@ internal static unsafe class RmsNormKernel
                 dx[i] = addToInput ? dx[i] + total : total;
             }
         }
+    }
+
+    private static void Scale(float* x, float* weight, float* y, float factor, int width)
+    {
+        int i = 0;
+        for (; i <= width - 8; i += 8) (Vector256.Load(x + i) * factor * Vector256.Load(weight + i)).Store(y + i);
+        for (; i < width; i++) y[i] = x[i] * factor * weight[i];
     }
 
     private static Vector256<float> Load(float* source, int count) => count >= 8 ? Vector256.Load(source) : VectorMath.LoadPart(source, count);

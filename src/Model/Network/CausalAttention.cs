@@ -37,7 +37,7 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
     /// <summary>Writes the output rows; returns the probabilities.</summary>
     internal Tensor Forward(Pass pass, HeadRows q, HeadRows k, HeadRows v, HeadRows output)
     {
-        Tensor kept = empty(pass.Rows * heads * KeptPerHead(pass.Length));
+        Tensor kept = Workspace.Empty(pass.Rows * heads * KeptPerHead(pass.Length));
         float* p = kept.Pointer();
         for (int row = 0; row < pass.Rows; row++)
         {
@@ -60,7 +60,7 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
     /// <summary>Writes the gradients of q, k and v from that of the output.</summary>
     internal void Backward(Pass pass, Tensor kept, HeadRows q, HeadRows k, HeadRows v, HeadRows dOutput, HeadRows dq, HeadRows dk, HeadRows dv)
     {
-        using Tensor scratch = empty((long)Block * pass.Length);
+        using Tensor scratch = Workspace.Empty((long)Block * pass.Length);
         float* p = kept.Pointer(), ds = scratch.Pointer();
         int last = (pass.Length - 1) / Block * Block;
         for (int row = 0; row < pass.Rows; row++)
@@ -75,14 +75,14 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
                 for (int first = last; first >= 0; first -= Block)
                 {
                     int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
-                    float beta = first == last ? 0 : 1;
+                    bool add = first != last;
                     p -= (long)queries * keys;
                     float* dOut = dOutput.At(start + first, head);
                     Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth);
                     for (int i = 0; i < queries; i++) SoftmaxKernel.Backward(p + ((long)i * keys), ds + ((long)i * keys), first + i + 1, keys, scale);
                     Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys);
-                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, beta: beta);
-                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, beta: beta);
+                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, add);
+                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, add);
                 }
                 p = end;
             }

@@ -86,7 +86,7 @@ internal sealed class DeepSeekNetwork
         for (int i = trained; i < _layers.Length; i++) (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
 
         (Tensor normed, Tensor factors) = _norm.Forward(pass, x);
-        using Tensor dNormed = empty_like(normed), gradient = empty_like(x);
+        using Tensor dNormed = Workspace.EmptyLike(normed), gradient = Workspace.EmptyLike(x);
         double weight = denominator == 0 ? 0 : 1.0 / denominator;
         (double, long) loss = _head.Loss(pass, normed, targets, mask, weight, dNormed);
         if (_prediction is not null && !TakesRaw) Predict(normed, dNormed, tokens, targets, mask);

@@ -13,7 +13,7 @@ internal sealed unsafe class Embedding(MatrixRef table)
     /// <summary>The rows of the given tokens, [N, hidden].</summary>
     internal Tensor Forward(Pass pass, ReadOnlySpan<int> tokens)
     {
-        Tensor x = empty(tokens.Length, _hidden);
+        Tensor x = Workspace.Empty(tokens.Length, _hidden);
         RowKernels.Gather(pass.Parameters.At(table.Offset), tokens, x.Pointer(), _hidden);
         return x;
     }

@@ -16,7 +16,7 @@ internal sealed unsafe class LanguageModelHead(Linear projection)
     /// <summary>The logits [N, vocabulary].</summary>
     internal Tensor Logits(Pass pass, Tensor x)
     {
-        Tensor logits = empty(x.shape[0], projection.Outputs);
+        Tensor logits = Workspace.Empty(x.shape[0], projection.Outputs);
         projection.Forward(pass, x.Pointer(), logits.Pointer(), (int)x.shape[0]);
         return logits;
     }
@@ -31,7 +31,7 @@ internal sealed unsafe class LanguageModelHead(Linear projection)
         float scale = (float)weight;
         double sum = 0;
         long counted = 0;
-        using Tensor logits = empty(Math.Min(n, BlockRows), vocabulary);
+        using Tensor logits = Workspace.Empty(Math.Min(n, BlockRows), vocabulary);
         for (int first = 0; first < n; first += BlockRows)
         {
             int rows = Math.Min(BlockRows, n - first);

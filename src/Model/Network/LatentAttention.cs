@@ -33,23 +33,23 @@ internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, Rm
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
     {
         int n = pass.Tokens;
-        Tensor a = empty(n, _width); // [N, q | latent | rope]
+        Tensor a = Workspace.Empty(n, _width); // [N, q | latent | rope]
         float* pa = a.Pointer();
         down.Forward(pass, x.Pointer(), pa, n);
         Tensor? queryLatent = null, queryFactors = null, query = null; // query [N, h (nope + rope)]
         if (queryNorm is not null)
         {
             (queryLatent, queryFactors) = queryNorm.Forward(pass, pa, _width, n);
-            query = empty(n, _heads * (_nope + _rope));
+            query = Workspace.Empty(n, _heads * (_nope + _rope));
             queryUp!.Forward(pass, queryLatent.Pointer(), query.Pointer(), n);
         }
         (Tensor latent, Tensor latentFactors) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
-        Tensor keyValue = empty(n, _heads * (_nope + _value)), key = empty(n, _heads * (_nope + _rope)), heads = empty(n, _heads * _value);
+        Tensor keyValue = Workspace.Empty(n, _heads * (_nope + _value)), key = Workspace.Empty(n, _heads * (_nope + _rope)), heads = Workspace.Empty(n, _heads * _value);
         keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
         HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
         Rotate(pass, q, keyValue.Pointer(), pa + _queryWidth + _latent, key.Pointer());
         Tensor probabilities = _core.Forward(pass, q, k, v, HeadValues(heads));
-        Tensor result = residual.clone();
+        Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
         return (result, new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
     }
@@ -59,8 +59,8 @@ internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, Rm
     {
         int n = pass.Tokens;
         output.BackwardWeight(pass, dy.Pointer(), saved.Heads.Pointer(), n);
-        using Tensor da = empty(n, _width), dKey = empty_like(saved.Key), dKeyValue = empty_like(saved.KeyValue);
-        using Tensor? dQuery = saved.Query is null ? null : empty_like(saved.Query);
+        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.EmptyLike(saved.Key), dKeyValue = Workspace.EmptyLike(saved.KeyValue);
+        using Tensor? dQuery = saved.Query is null ? null : Workspace.EmptyLike(saved.Query);
         float* pda = da.Pointer(), pa = saved.Down.Pointer();
         HeadRows dq = Queries(dQuery, pda);
         Tensor dHeads = saved.Heads; // their memory is free now
@@ -74,14 +74,14 @@ internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, Rm
         RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
         if (queryNorm is not null)
         {
-            using Tensor dQueryLatent = empty_like(saved.QueryLatent!);
+            using Tensor dQueryLatent = Workspace.EmptyLike(saved.QueryLatent!);
             queryUp!.BackwardWeight(pass, dQuery!.Pointer(), saved.QueryLatent!.Pointer(), n);
             queryUp.BackwardInput(pass, dQuery!.Pointer(), dQueryLatent.Pointer(), n);
             queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
             saved.QueryLatent!.Dispose();
             saved.QueryFactors!.Dispose();
         }
-        using Tensor dLatent = empty_like(saved.Latent);
+        using Tensor dLatent = Workspace.EmptyLike(saved.Latent);
         keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), saved.Latent.Pointer(), n);
         keyValueUp.BackwardInput(pass, dKeyValue.Pointer(), dLatent.Pointer(), n);
         latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);

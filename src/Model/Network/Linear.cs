@@ -15,13 +15,13 @@ internal sealed unsafe class Linear(MatrixRef weight)
 
     /// <summary>y [rows, out] = x W^T, or added to y.</summary>
     internal void Forward(Pass pass, float* x, float* y, int rows, bool add = false) =>
-        Gemm.Multiply(x, Inputs, false, pass.Parameters.At(weight.Offset), Inputs, true, y, Outputs, rows, Outputs, Inputs, beta: add ? 1 : 0);
+        Gemm.Multiply(x, Inputs, false, pass.Parameters.At(weight.Offset), Inputs, true, y, Outputs, rows, Outputs, Inputs, add);
 
     /// <summary>dx [rows, in] = dy W, or added to dx.</summary>
     internal void BackwardInput(Pass pass, float* dy, float* dx, int rows, bool add = false) =>
-        Gemm.Multiply(dy, Outputs, false, pass.Parameters.At(weight.Offset), Inputs, false, dx, Inputs, rows, Inputs, Outputs, beta: add ? 1 : 0);
+        Gemm.Multiply(dy, Outputs, false, pass.Parameters.At(weight.Offset), Inputs, false, dx, Inputs, rows, Inputs, Outputs, add);
 
     /// <summary>dW += dy^T x.</summary>
     internal void BackwardWeight(Pass pass, float* dy, float* x, int rows) =>
-        Gemm.Multiply(dy, Outputs, true, x, Inputs, false, pass.Gradients.At(weight.Offset), Inputs, Outputs, Inputs, rows, beta: 1);
+        Gemm.Multiply(dy, Outputs, true, x, Inputs, false, pass.Gradients.At(weight.Offset), Inputs, Outputs, Inputs, rows, add: true);
 }

@@ -18,7 +18,7 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
     private readonly int _hidden = config.HiddenSize, _width = config.MoeIntermediateSize, _chosen = config.NumExpertsPerTok, _experts = config.NRoutedExperts;
 
     /// <summary>What backward needs; rows of M = N k are sorted by expert.</summary>
-    internal sealed record Saved(Router.Routing Routing, ExpertDispatch Dispatch, Tensor X, Tensor Weights, Tensor GateUp, Tensor H, SwiGlu.Saved? Shared);
+    internal sealed record Saved(Router.Routing Routing, ExpertDispatch Dispatch, Tensor Weights, Tensor GateUp, SwiGlu.Saved? Shared);
 
     /// <summary>residual + shared(x) + sum of weight * expert(x), all [N, hidden]; adds to the token counts [E].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual, Span<long> tokensPerExpert)
@@ -26,30 +26,27 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
         int n = pass.Tokens, m = n * _chosen;
         Router.Routing routing = router.Forward(pass, x);
         var dispatch = new ExpertDispatch(routing.Experts, _chosen, _experts);
-        Tensor sorted = empty(m, _hidden), weights = empty(m), gateUps = empty(m, 2 * _width), h = empty(m, _width);
-        RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow, sorted.Pointer(), _hidden);
+        Tensor weights = Workspace.Empty(m), gateUps = Workspace.Empty(m, 2 * _width);
+        // One expert after another from its tokens to its results, so that what one step writes is in the cache for the next.
+        using Tensor inputs = Workspace.Empty(n, _hidden), h = Workspace.Empty(n, _width), results = Workspace.Empty(m, _hidden);
         float* sortedWeights = weights.Pointer();
         for (int choice = 0; choice < m; choice++) sortedWeights[dispatch.RowOfChoice[choice]] = routing.Weights[choice];
-
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
+            if (count == 0) continue;
             tokensPerExpert[e] += count;
-            if (count > 0) gateUp[e].Forward(pass, Row(sorted, first, _hidden), Row(gateUps, first, 2 * _width), count);
-        }
-        SwiGluKernel.Forward(gateUps.Pointer(), sortedWeights, h.Pointer(), m, _width);
-        using Tensor results = empty(m, _hidden);
-        for (int e = 0; e < _experts; e++)
-        {
-            var (first, count) = dispatch.Rows(e);
-            if (count > 0) down[e].Forward(pass, Row(h, first, _width), Row(results, first, _hidden), count);
+            RowKernels.Gather(x.Pointer(), dispatch.TokenOfRow.AsSpan(first, count), inputs.Pointer(), _hidden);
+            gateUp[e].Forward(pass, inputs.Pointer(), Row(gateUps, first, 2 * _width), count);
+            SwiGluKernel.Forward(Row(gateUps, first, 2 * _width), sortedWeights + first, h.Pointer(), count, _width);
+            down[e].Forward(pass, h.Pointer(), Row(results, first, _hidden), count);
         }
         SwiGlu.Saved? sharedSaved = null;
         Tensor output;
-        if (shared is null) output = residual.clone();
+        if (shared is null) output = Workspace.CopyOf(residual);
         else (output, sharedSaved) = shared.Forward(pass, x, residual);
         RowKernels.GatherSum(results.Pointer(), dispatch.RowOfChoice, _chosen, output.Pointer(), _hidden, add: true);
-        return (output, new Saved(routing, dispatch, sorted, weights, gateUps, h, sharedSaved));
+        return (output, new Saved(routing, dispatch, weights, gateUps, sharedSaved));
     }
 
     /// <summary>Writes the gradient of x [N, hidden], from the gradient of the output.</summary>
@@ -57,28 +54,24 @@ internal sealed unsafe class MixtureOfExperts(ModelConfig config, Router router,
     {
         int n = pass.Tokens, m = n * _chosen;
         ExpertDispatch dispatch = saved.Dispatch;
-        using Tensor dSorted = empty(m, _hidden), dh = empty(m, _width), dWeights = empty(m);
-        RowKernels.Gather(dy.Pointer(), dispatch.TokenOfRow, dSorted.Pointer(), _hidden);
+        // Rows of one expert: first the gradient of y, then x; h: first its gradient, then itself.
+        using Tensor rows = Workspace.Empty(n, _hidden), h = Workspace.Empty(n, _width), dSorted = Workspace.Empty(m, _hidden), dWeights = Workspace.Empty(m);
         for (int e = 0; e < _experts; e++)
         {
             var (first, count) = dispatch.Rows(e);
             if (count == 0) continue;
-            down[e].BackwardWeight(pass, Row(dSorted, first, _hidden), Row(saved.H, first, _width), count);
-            down[e].BackwardInput(pass, Row(dSorted, first, _hidden), Row(dh, first, _width), count);
+            ReadOnlySpan<int> tokens = dispatch.TokenOfRow.AsSpan(first, count);
+            float* gateUps = Row(saved.GateUp, first, 2 * _width);
+            RowKernels.Gather(dy.Pointer(), tokens, rows.Pointer(), _hidden);
+            down[e].BackwardInput(pass, rows.Pointer(), h.Pointer(), count);
+            SwiGluKernel.Backward(gateUps, saved.Weights.Pointer() + first, h.Pointer(), dWeights.Pointer() + first, count, _width);
+            down[e].BackwardWeight(pass, rows.Pointer(), h.Pointer(), count);
+            RowKernels.Gather(x.Pointer(), tokens, rows.Pointer(), _hidden);
+            gateUp[e].BackwardWeight(pass, gateUps, rows.Pointer(), count);
+            gateUp[e].BackwardInput(pass, gateUps, Row(dSorted, first, _hidden), count);
         }
-        saved.H.Dispose();
-        SwiGluKernel.Backward(saved.GateUp.Pointer(), saved.Weights.Pointer(), dh.Pointer(), dWeights.Pointer(), m, _width);
         saved.Weights.Dispose();
-        for (int e = 0; e < _experts; e++)
-        {
-            var (first, count) = dispatch.Rows(e);
-            if (count == 0) continue;
-            gateUp[e].BackwardWeight(pass, Row(saved.GateUp, first, 2 * _width), Row(saved.X, first, _hidden), count);
-            // The gradient of y has done its work: it becomes that of x.
-            gateUp[e].BackwardInput(pass, Row(saved.GateUp, first, 2 * _width), Row(dSorted, first, _hidden), count);
-        }
         saved.GateUp.Dispose();
-        saved.X.Dispose();
 
         float[] dChoices = new float[m];
         float* dSortedWeights = dWeights.Pointer();

@@ -14,13 +14,21 @@ internal sealed unsafe class RmsNorm(ParameterInfo weight, double epsilon)
     /// <summary>y [rows, width] from x, whose rows lie <paramref name="stride"/> values apart; also the factor of each row.</summary>
     internal (Tensor Y, Tensor Factors) Forward(Pass pass, float* x, long stride, int rows)
     {
-        Tensor y = empty(rows, _width), factors = empty(rows);
+        Tensor y = Workspace.Empty(rows, _width), factors = Workspace.Empty(rows);
         RmsNormKernel.Forward(x, stride, pass.Parameters.At(weight.Offset), y.Pointer(), factors.Pointer(), rows, _width, (float)epsilon);
         return (y, factors);
     }
 
     /// <summary>The same for a whole tensor [N, width].</summary>
     internal (Tensor Y, Tensor Factors) Forward(Pass pass, Tensor x) => Forward(pass, x.Pointer(), _width, (int)x.shape[0]);
+
+    /// <summary>The output for a whole tensor once more: cheaper than keeping it until backward.</summary>
+    internal Tensor Again(Pass pass, Tensor x, Tensor factors)
+    {
+        Tensor y = Workspace.EmptyLike(x);
+        RmsNormKernel.Again(x.Pointer(), _width, pass.Parameters.At(weight.Offset), y.Pointer(), factors.Pointer(), (int)x.shape[0], _width);
+        return y;
+    }
 
     /// <summary>Writes the gradient of a whole tensor.</summary>
     internal void Backward(Pass pass, Tensor x, Tensor factors, Tensor dy, Tensor dx) =>

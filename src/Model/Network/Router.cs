@@ -26,7 +26,7 @@ internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterIn
     internal Routing Forward(Pass pass, Tensor x)
     {
         int n = pass.Tokens;
-        Tensor scores = empty(n, _experts);
+        Tensor scores = Workspace.Empty(n, _experts);
         float* s = scores.Pointer(), b = bias is null ? null : pass.Parameters.At(bias.Offset);
         gate.Forward(pass, x.Pointer(), s, n);
         if (_isSigmoid) ToSigmoid(s, (long)n * _experts);
@@ -56,7 +56,7 @@ internal sealed unsafe class Router(ModelConfig config, Linear gate, ParameterIn
     internal void Backward(Pass pass, Routing routing, Tensor x, ReadOnlySpan<float> dWeights, Tensor dx)
     {
         int n = pass.Tokens;
-        using Tensor dLogits = zeros(n, _experts);
+        using Tensor dLogits = Workspace.Zeros(n, _experts);
         float* s = routing.Scores.Pointer(), d = dLogits.Pointer();
         for (int t = 0; t < n; t++, s += _experts, d += _experts)
         {

@@ -12,26 +12,26 @@ internal sealed unsafe class SwiGlu(Linear gateUp, Linear down)
     private readonly int _width = down.Inputs;
 
     /// <summary>What backward needs.</summary>
-    internal sealed record Saved(Tensor GateUp, Tensor H);
+    internal sealed record Saved(Tensor GateUp);
 
     /// <summary>residual + down(silu(gate x) * up x), all [N, hidden].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
     {
-        Tensor projected = empty(pass.Tokens, 2 * _width), h = empty(pass.Tokens, _width), output = residual.clone();
+        Tensor projected = Workspace.Empty(pass.Tokens, 2 * _width), output = Workspace.CopyOf(residual);
+        using Tensor h = Workspace.Empty(pass.Tokens, _width);
         gateUp.Forward(pass, x.Pointer(), projected.Pointer(), pass.Tokens);
         SwiGluKernel.Forward(projected.Pointer(), null, h.Pointer(), pass.Tokens, _width);
         down.Forward(pass, h.Pointer(), output.Pointer(), pass.Tokens, add: true);
-        return (output, new Saved(projected, h));
+        return (output, new Saved(projected));
     }
 
     /// <summary>Writes the gradient of x, or adds it to what is there, from the gradient of the output.</summary>
     internal void Backward(Pass pass, Saved saved, Tensor x, Tensor dy, Tensor dx, bool add)
     {
-        using Tensor dh = empty_like(saved.H);
-        down.BackwardWeight(pass, dy.Pointer(), saved.H.Pointer(), pass.Tokens);
-        down.BackwardInput(pass, dy.Pointer(), dh.Pointer(), pass.Tokens);
-        saved.H.Dispose();
-        SwiGluKernel.Backward(saved.GateUp.Pointer(), null, dh.Pointer(), null, pass.Tokens, _width);
+        using Tensor h = Workspace.Empty(pass.Tokens, _width); // first its gradient, then itself
+        down.BackwardInput(pass, dy.Pointer(), h.Pointer(), pass.Tokens);
+        SwiGluKernel.Backward(saved.GateUp.Pointer(), null, h.Pointer(), null, pass.Tokens, _width);
+        down.BackwardWeight(pass, dy.Pointer(), h.Pointer(), pass.Tokens);
         gateUp.BackwardWeight(pass, saved.GateUp.Pointer(), x.Pointer(), pass.Tokens);
         gateUp.BackwardInput(pass, saved.GateUp.Pointer(), dx.Pointer(), pass.Tokens, add);
         saved.GateUp.Dispose();

@@ -23,13 +23,21 @@ internal static unsafe class TensorMemory
     }
 
     /// <summary>A one-dimensional fp32 tensor over memory that somebody else owns and keeps for longer than the tensor.</summary>
-    internal static Tensor Wrap(float* address, long length)
+    internal static Tensor Wrap(float* address, long length) => Wrap(address, [length], &Keep);
+
+    /// <summary>A contiguous fp32 tensor over memory that is given back when its last view is gone.</summary>
+    /// <param name="address">The first value.</param>
+    /// <param name="shape">The dimensions.</param>
+    /// <param name="giveBack">Called once with the address, on any thread.</param>
+    internal static Tensor Wrap(float* address, ReadOnlySpan<long> shape, delegate* unmanaged<nint, void> giveBack)
     {
         const sbyte float32 = (sbyte)ScalarType.Float32;
-        delegate* unmanaged<nint, void> keep = &Keep;
-        nint handle = New(address, (nint)keep, &length, 1, float32, float32, (int)DeviceType.CPU, -1, 0);
-        if (handle == 0) torch.CheckForErrors();
-        return Tensor.UnsafeCreateTensor(handle);
+        fixed (long* sizes = shape)
+        {
+            nint handle = New(address, (nint)giveBack, sizes, shape.Length, float32, float32, (int)DeviceType.CPU, -1, 0);
+            if (handle == 0) torch.CheckForErrors();
+            return Tensor.UnsafeCreateTensor(handle);
+        }
     }
 
     [UnmanagedCallersOnly]

@@ -12,13 +12,12 @@ public static partial class TorchRuntime
 {
     private static readonly Lock Gate = new();
     private static bool _ready;
-    private static nint _bridge, _torch;
-    private static unsafe delegate* unmanaged<int, int> _setMklThreads;
+    private static nint _bridge;
     [ThreadStatic] private static bool _bound;
 
     /// <summary>Loads the native libraries. Idempotent and thread-safe.</summary>
     /// <exception cref="BadInputException">No usable libtorch folder; the message names the missing files.</exception>
-    public static unsafe void Initialize()
+    public static void Initialize()
     {
         if (Volatile.Read(ref _ready)) return;
         lock (Gate)
@@ -29,17 +28,11 @@ public static partial class TorchRuntime
             {
                 LibTorchFolder folder = LibTorchFolder.Locate();
                 // TorchSharp asks for these libraries by bare name, and the dynamic linker answers with what is loaded under that SONAME.
-                foreach (string file in LibTorchFolder.TorchFiles)
-                {
-                    nint library = NativeLibrary.Load(Path.Combine(folder.Torch, file));
-                    if (file == LibTorchFolder.CpuFile) _torch = library;
-                }
+                foreach (string file in LibTorchFolder.TorchFiles) NativeLibrary.Load(Path.Combine(folder.Torch, file));
                 _bridge = NativeLibrary.Load(PatchedBridge.PathFor(folder.Bridge));
             }
             else _bridge = NativeLibrary.Load("LibTorchSharp", typeof(torch).Assembly, null);
             torch.InitializeDeviceType(DeviceType.CPU);
-            if (_torch != 0 && NativeLibrary.TryGetExport(_torch, "MKL_Set_Num_Threads_Local", out nint setThreads))
-                _setMklThreads = (delegate* unmanaged<int, int>)setThreads;
             Volatile.Write(ref _ready, true);
         }
     }
@@ -48,12 +41,11 @@ public static partial class TorchRuntime
     /// Makes the calling thread a compute thread: one intra-op thread, so that no reduction order depends on the machine's cores. Call it at
     /// the start of every thread that computes; torch keeps the number per thread.
     /// </summary>
-    public static unsafe void BindThread()
+    public static void BindThread()
     {
         Initialize();
         if (_bound) return;
         torch.set_num_threads(1);
-        if (_setMklThreads != null) _ = _setMklThreads(1); // for the direct calls, whatever the process-wide number becomes
         _bound = true;
     }
 
@@ -62,13 +54,6 @@ public static partial class TorchRuntime
     {
         Initialize();
         return NativeLibrary.GetExport(_bridge, name);
-    }
-
-    /// <summary>A function of libtorch itself, or 0 where it has none of that name.</summary>
-    internal static nint TorchExport(string name)
-    {
-        Initialize();
-        return _torch != 0 && NativeLibrary.TryGetExport(_torch, name, out nint address) ? address : 0;
     }
 
     /// <summary>
