@@ -1,4 +1,5 @@
 using ElasticTrain.Actors.Plans;
+using ElasticTrain.Collectives;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Decisions;
@@ -49,20 +50,8 @@ public static class StepDecider
         float scale = skipped ? 0f : clip > 0 && norm > clip ? (float)(clip / norm) : 1f;
         return new StepDecision(
             step, LossBits(TreeSum(rankLossSums), denominator), gradientNorm, scale, (float)LearningRate.At(plan, step),
-            BiasCorrection(plan.Optimizer.Beta1, optimizerStep), BiasCorrection(plan.Optimizer.Beta2, optimizerStep), denominator, skipped,
+            AdamCoefficients.BiasCorrection((float)plan.Optimizer.Beta1, optimizerStep), AdamCoefficients.BiasCorrection((float)plan.Optimizer.Beta2, optimizerStep), denominator, skipped,
             tokensPerExpert, Lineages.Next(input, commandContents, sealedShards));
-    }
-
-    /// <summary>
-    /// 1 - beta^t, with beta rounded to fp32 first. The power is taken by repeated squaring, because <c>pow</c> differs between C
-    /// libraries.
-    /// </summary>
-    internal static float BiasCorrection(double beta, long t)
-    {
-        double power = 1, factor = (float)beta;
-        for (; t > 0; t >>= 1, factor *= factor)
-            if ((t & 1) != 0) power *= factor;
-        return (float)(1 - power);
     }
 
     /// <summary>

@@ -30,16 +30,27 @@ public sealed class ContributionSender(NodeRuntime node)
             if (route.DataPlane == node.DataPlane) local.Add(route);
             else remote.Add(SendRemoteAsync(grant, block, route, shard, Misses(shard, tokensPerExpert)));
         }
+        List<Exception> errors = [];
         try
         {
             Contribute(grant, block, local, tokensPerExpert);
         }
-        finally
+        catch (Exception error)
         {
-            // Awaited also after an error: the buffer must not be reused while a frame reads it.
-            await Task.WhenAll(remote).ConfigureAwait(false);
+            errors.Add(error);
         }
+        // Awaited also after an error: the buffer must not be reused while a frame reads it.
+        await Task.WhenAll(remote).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        errors.AddRange(remote.Select(t => t.Exception?.InnerException).OfType<Exception>());
+        if (errors.Count > 0) Throw(errors);
     }
+
+    /// <summary>Whether an error would come again wherever and whenever the ranks are computed: to try again would be a silent standstill.</summary>
+    public static bool IsFatal(Exception error) =>
+        error is ContributionMismatchException or BadInputException or ArgumentException or DataPlaneRefusedException { Kind: not RefusalKind.Retriable };
+
+    /// <summary>Corruption is worth more than the refusals beside it.</summary>
+    private static void Throw(IReadOnlyList<Exception> errors) => ExceptionDispatchInfo.Throw(errors.FirstOrDefault(IsFatal) ?? errors[0]);
 
     /// <summary>Shards have nothing in common, so idle cores help; small models are not worth it.</summary>
     private void Contribute(GrantRanks grant, BlockSum block, List<ShardRoute> routes, long[] tokensPerExpert)
@@ -57,8 +68,7 @@ public sealed class ContributionSender(NodeRuntime node)
         }
         catch (AggregateException several)
         {
-            // Corruption is worth more than the refusals beside it.
-            ExceptionDispatchInfo.Throw(several.InnerExceptions.FirstOrDefault(e => e is ContributionMismatchException) ?? several.InnerExceptions[0]);
+            Throw(several.InnerExceptions);
         }
     }
 

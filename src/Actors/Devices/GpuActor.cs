@@ -175,9 +175,7 @@ public sealed class GpuActor : ReceiveActor
         var cause = message.Error is AggregateException { InnerExceptions.Count: > 0 } many ? many.InnerExceptions[0] : message.Error;
         _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
         Abandon();
-        // Input that the model refuses is refused everywhere: to try it again would be a silent standstill.
-        bool fatal = cause is ContributionMismatchException or BadInputException or ArgumentException;
-        _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, fatal));
+        _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, ContributionSender.IsFatal(cause)));
     }
 
     private void Abandon()

@@ -81,7 +81,7 @@ public sealed class StepFold : IDisposable
         var sum = accumulator.Take()[0].Sum;
         try
         {
-            return Apply(step, sum, losses, denominator, counts ?? [], frozenPrefix, effective);
+            return Apply(sum, losses, denominator, counts ?? [], frozenPrefix, effective);
         }
         finally
         {
@@ -99,7 +99,7 @@ public sealed class StepFold : IDisposable
     }
 
     private StepCommitted Apply(
-        Step step, NativeBuffer sum, double[] losses, long denominator, long[] counts, int frozenPrefix, IReadOnlyList<FreezeEntry> effective)
+        NativeBuffer sum, double[] losses, long denominator, long[] counts, int frozenPrefix, IReadOnlyList<FreezeEntry> effective)
     {
         var reports = new List<ShardSealReport>();
         foreach (var shard in _shards)
@@ -110,17 +110,12 @@ public sealed class StepFold : IDisposable
         }
         var decision = StepDecider.Decide(
             _run.Plan, Version, [.. effective.Select(e => e.Content)], reports, losses, denominator, OptimizerStep + 1, counts);
-        var committed = new StepCommitted(
-            step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
-            decision.Skipped ? OptimizerStep : OptimizerStep + 1, decision.Lineage);
-        var apply = new ApplyStep(
-            default, Version, new Lineage(step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1, decision.BiasCorrection2,
-            frozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);
+        var apply = ApplyStep.From(default, Version, OptimizerStep, decision, frozenPrefix, effective);
         foreach (var shard in _shards) shard.Apply(apply, sum.Slice(shard.Info.Offset, shard.Info.Length));
         CopyParameters();
         Version = apply.Output;
-        OptimizerStep = committed.OptimizerStep;
-        return committed;
+        OptimizerStep = apply.Decision.OptimizerStep;
+        return apply.Decision;
     }
 
     private void CopyParameters()

@@ -17,7 +17,7 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
     private Lineage? _version;
     private int _readers;
     private Load? _load;
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly PulseSignal _changed = new();
 
     /// <summary>The flat parameters, [layout.TotalLength]; to be read under a lease only.</summary>
     public NativeBuffer Buffer { get; } = new(layout.TotalLength);
@@ -49,7 +49,7 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
                 }
                 // An outdated grant may wait for a version that its replica will never reach.
                 if (_load is { } other && other.IsOutdatedBy(grant)) _ = other.Cancellation.CancelAsync();
-                wait = _changed.Task;
+                wait = _changed.Next;
             }
             await wait.WaitAsync(ct).ConfigureAwait(false);
         }
@@ -73,7 +73,7 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
                     _version = grant.Input;
                     _readers++;
                 }
-                Pulse();
+                _changed.Pulse();
             }
         }
     }
@@ -105,15 +105,8 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
         lock (_gate)
         {
             _readers--;
-            Pulse();
+            _changed.Pulse();
         }
-    }
-
-    private void Pulse()
-    {
-        var previous = _changed;
-        _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        previous.TrySetResult();
     }
 
     private sealed class Load(GrantRanks grant)

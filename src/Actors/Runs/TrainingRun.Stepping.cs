@@ -161,17 +161,14 @@ public sealed partial class TrainingRun
             _node.Plan, progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
             [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep + 1, RankOutcome.SumTokensPerExpert(progress.Outcomes));
-        var committed = new StepCommitted(
-            step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
-            decision.Skipped ? _optimizerStep : _optimizerStep + 1, decision.Lineage);
+        var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);
+        var committed = apply.Decision;
         if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))
         {
             Halt(step, $"replaying step {step} gave digest {committed.Digest} and loss bits {committed.LossBits:x8}; the journal says {known.Digest} and {known.LossBits:x8}");
             return;
         }
-        _lastApply = new ApplyStep(
-            _term, progress.Input, new Lineage(step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1,
-            decision.BiasCorrection2, progress.FrozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);
+        _lastApply = apply;
         _appliedShards.Clear();
         foreach (var replica in _replicas.Values) replica.Tell(_lastApply);
         _version = _lastApply.Output;

@@ -75,7 +75,26 @@ public sealed record ReportSeal(Term Term, Lineage Input);
 /// <param name="TokensPerExpert">Tokens routed to each expert in the step, row-major [MoE layer, expert].</param>
 public sealed record ApplyStep(
     Term Term, Lineage Input, Lineage Output, Runs.StepCommitted Decision, float ClipScale, float BiasCorrection1, float BiasCorrection2,
-    int FrozenPrefix, bool DropMoments, IReadOnlyList<long> TokensPerExpert);
+    int FrozenPrefix, bool DropMoments, IReadOnlyList<long> TokensPerExpert)
+{
+    /// <summary>A decision as replicas and the journal get it.</summary>
+    /// <param name="term">The sender's term.</param>
+    /// <param name="input">The version that it was decided on.</param>
+    /// <param name="optimizerStep">Updates applied before it.</param>
+    /// <param name="decision">What was decided.</param>
+    /// <param name="frozenPrefix">The step's frozen prefix.</param>
+    /// <param name="effective">Commands that take effect at this step.</param>
+    public static ApplyStep From(
+        Term term, Lineage input, long optimizerStep, Decisions.StepDecision decision, int frozenPrefix, IEnumerable<Runs.FreezeEntry> effective)
+    {
+        var committed = new Runs.StepCommitted(
+            decision.Step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
+            decision.Skipped ? optimizerStep : optimizerStep + 1, decision.Lineage);
+        return new ApplyStep(
+            term, input, new Lineage(decision.Step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1, decision.BiasCorrection2,
+            frozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);
+    }
+}
 
 /// <summary>A replica has applied a step.</summary>
 /// <param name="Shard">The shard.</param>

@@ -20,7 +20,7 @@ public sealed class ShardReplica : IDisposable
     private readonly Action<GradientSealed> _onSealed;
     private readonly ShardState _state;
     private Round _round;
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly PulseSignal _changed = new();
     private Lineage _applied;
     private GradientSealed? _seal;
     private bool _stopped;
@@ -67,6 +67,7 @@ public sealed class ShardReplica : IDisposable
     /// <param name="values">The block's sum, [length]; ignored for a marker.</param>
     /// <param name="marker">The block's tokens missed this shard: +0.0 everywhere.</param>
     /// <exception cref="DataPlaneRefusedException">The version belongs to another history, or is not here yet.</exception>
+    /// <exception cref="ContributionMismatchException">The ranks were contributed before, with other values; shard and step are named.</exception>
     public void Contribute(Lineage input, RankRange block, ReadOnlySpan<float> values, bool marker)
     {
         Round round;
@@ -95,6 +96,10 @@ public sealed class ShardReplica : IDisposable
                 _seal = seal;
             }
             _onSealed(seal);
+        }
+        catch (ContributionMismatchException mismatch)
+        {
+            throw mismatch.At($"{Shard}~{Replica}, step {input.Step.Next}");
         }
         finally
         {
@@ -130,7 +135,7 @@ public sealed class ShardReplica : IDisposable
                 _seal = null;
                 unused = Retire();
                 _round = NewRound();
-                Pulse();
+                _changed.Pulse();
             }
         }
         finally
@@ -157,7 +162,7 @@ public sealed class ShardReplica : IDisposable
                 if (_stopped) throw new DataPlaneRefusedException($"{Shard}~{Replica} was stopped");
                 if (_applied.Step > version.Step || (_applied.Step == version.Step && _applied != version))
                     throw new DataPlaneRefusedException($"{Shard}~{Replica} cannot serve {version}: it is at {_applied}");
-                changed = _changed.Task;
+                changed = _changed.Next;
             }
             if (TryCopy(version, destination, offset)) return;
             await changed.WaitAsync(ct).ConfigureAwait(false);
@@ -189,7 +194,7 @@ public sealed class ShardReplica : IDisposable
             if (_stopped) return;
             _stopped = true;
             unused = Retire();
-            Pulse();
+            _changed.Pulse();
         }
         if (unused) _round.Reducer.Reset();
         _tensors.EnterWriteLock();
@@ -233,13 +238,6 @@ public sealed class ShardReplica : IDisposable
         _past.Enqueue(version);
         _pastSet.Add(version);
         if (_past.Count > RememberedVersions) _pastSet.Remove(_past.Dequeue());
-    }
-
-    private void Pulse()
-    {
-        var previous = _changed;
-        _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        previous.TrySetResult();
     }
 
     private static NativeBuffer Copy(NativeBuffer source)

@@ -36,8 +36,13 @@ public readonly record struct AdamCoefficients(
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(update);
         return new AdamCoefficients(
             learningRate, beta1, beta2, epsilon, weightDecay,
-            (float)(1 - Power(beta1, update)), (float)(1 - Power(beta2, update)), gradientScale);
+            BiasCorrection(beta1, update), BiasCorrection(beta2, update), gradientScale);
     }
+
+    /// <summary>1 - beta^t.</summary>
+    /// <param name="beta">The decay, as the moments use it.</param>
+    /// <param name="update">t, from 1.</param>
+    public static float BiasCorrection(float beta, long update) => (float)(1 - Power(beta, update));
 
     private static double Power(double value, long exponent)
     {

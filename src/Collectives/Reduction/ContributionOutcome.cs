@@ -19,8 +19,9 @@ public enum ContributionOutcome
 /// <param name="block">The block.</param>
 /// <param name="first">XxHash128 of the values that are held.</param>
 /// <param name="second">XxHash128 of the values that arrived now; they were dropped.</param>
-public sealed class ContributionMismatchException(RankRange block, UInt128 first, UInt128 second)
-    : ElasticTrainException($"Ranks {block} were contributed twice with different values: digest {first:x32}, then {second:x32}. One of the senders has corrupt data.")
+/// <param name="where">What the ranks were contributed to, with a colon and a space behind it; empty if that is not known.</param>
+public sealed class ContributionMismatchException(RankRange block, UInt128 first, UInt128 second, string where = "")
+    : ElasticTrainException($"{where}Ranks {block} were contributed twice with different values: digest {first:x32}, then {second:x32}. One of the senders has corrupt data.")
 {
     /// <summary>The block.</summary>
     public RankRange Block { get; } = block;
@@ -30,4 +31,7 @@ public sealed class ContributionMismatchException(RankRange block, UInt128 first
 
     /// <summary>XxHash128 of the values that arrived now.</summary>
     public UInt128 Second { get; } = second;
+
+    /// <summary>The same with the place named.</summary>
+    public ContributionMismatchException At(string place) => new(Block, First, Second, $"{place}: ");
 }

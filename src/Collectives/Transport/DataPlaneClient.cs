@@ -246,7 +246,7 @@ public sealed class DataPlaneClient : IAsyncDisposable
                 _pending.Take(header)?.Succeed();
                 break;
             case FrameKind.Refused:
-                var refusal = new DataPlaneRefusedException(await _frames.ReceiveTextAsync(header).ConfigureAwait(false));
+                var refusal = new DataPlaneRefusedException(await _frames.ReceiveTextAsync(header).ConfigureAwait(false), header.Refusal);
                 if (header.RequestId == 0) throw refusal;
                 _pending.Take(header)?.Fail(refusal);
                 break;

@@ -9,8 +9,12 @@ public sealed class DataPlaneConnectionException(string message, Exception? inne
 
 /// <summary>The peer will not do what was asked. A handler throws it to refuse; its reason travels back to the client, which throws it again.</summary>
 /// <param name="reason">Why, for the user: what was found and what was expected.</param>
-public sealed class DataPlaneRefusedException(string reason) : ElasticTrainException(reason)
+/// <param name="kind">Whether to ask again.</param>
+public sealed class DataPlaneRefusedException(string reason, RefusalKind kind = RefusalKind.Retriable) : ElasticTrainException(reason)
 {
+    /// <summary>Whether to ask again.</summary>
+    public RefusalKind Kind { get; } = kind;
+
     /// <summary>Why.</summary>
     public string Reason { get; } = reason;
 }

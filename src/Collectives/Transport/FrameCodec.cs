@@ -22,7 +22,8 @@ namespace ElasticTrain.Collectives;
 ///     84    4 block: one past the last rank
 ///     88    8 payload length in bytes
 ///     96   16 XxHash128 of the payload (low half first)
-///    112    8 reserved, 0
+///    112    1 kind of a refusal, see RefusalKind; 0 in other frames
+///    113    7 reserved, 0
 ///    120    8 XxHash3-64 of bytes 0..119
 /// </code>
 /// The header has a checksum of its own, which covers the payload's digest: lengths are believed, and memory is taken, only after it fits.
@@ -57,7 +58,7 @@ public static class FrameCodec
         BinaryPrimitives.WriteInt32LittleEndian(bytes[84..], header.Block.Hi);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[88..], header.PayloadLength);
         BinaryPrimitives.WriteUInt128LittleEndian(bytes[96..], header.PayloadDigest);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes[112..], 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[112..], (byte)header.Refusal);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[ChecksumOffset..], XxHash3.HashToUInt64(bytes[..ChecksumOffset]));
     }
 
@@ -85,7 +86,8 @@ public static class FrameCodec
             new RankRange(BinaryPrimitives.ReadInt32LittleEndian(bytes[80..]), BinaryPrimitives.ReadInt32LittleEndian(bytes[84..])),
             (ElementType)bytes[7],
             BinaryPrimitives.ReadInt64LittleEndian(bytes[88..]),
-            BinaryPrimitives.ReadUInt128LittleEndian(bytes[96..]));
+            BinaryPrimitives.ReadUInt128LittleEndian(bytes[96..]),
+            (RefusalKind)bytes[112]);
         if (header.PayloadLength < 0) throw new CorruptionException($"The frame from {peer}", $"a payload of {header.PayloadLength} bytes", "0 or more");
         return header;
     }

@@ -49,6 +49,19 @@ public enum ElementType : byte
     Float64 = 4,
 }
 
+/// <summary>Of what kind a refusal is: whether to ask again. The values are part of the protocol.</summary>
+public enum RefusalKind : byte
+{
+    /// <summary>Not here, or not now: another try, later or elsewhere, may succeed.</summary>
+    Retriable = 0,
+
+    /// <summary>The same ranks were contributed with other values: somebody's data are corrupt.</summary>
+    Mismatch = 1,
+
+    /// <summary>No node would ever take this request.</summary>
+    Invalid = 2,
+}
+
 /// <summary>The header of a data-plane frame; see <see cref="FrameCodec"/> for its bytes.</summary>
 /// <param name="Kind">What the frame says.</param>
 /// <param name="RequestId">Chosen by the client, unique among its outstanding requests; the answer carries the same. 0 concerns the connection.</param>
@@ -60,6 +73,7 @@ public enum ElementType : byte
 /// <param name="ElementType">Type of the payload's elements.</param>
 /// <param name="PayloadLength">Bytes that follow the header.</param>
 /// <param name="PayloadDigest">XxHash128 of the payload.</param>
+/// <param name="Refusal">Refused: whether to ask again.</param>
 public readonly record struct FrameHeader(
     FrameKind Kind,
     ulong RequestId,
@@ -70,4 +84,5 @@ public readonly record struct FrameHeader(
     RankRange Block,
     ElementType ElementType,
     long PayloadLength,
-    UInt128 PayloadDigest);
+    UInt128 PayloadDigest,
+    RefusalKind Refusal = RefusalKind.Retriable);

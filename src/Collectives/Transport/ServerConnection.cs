@@ -97,21 +97,21 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
     private async ValueTask TakeContributionAsync(FrameHeader header)
     {
         var buffer = pool.Rent(header.PayloadLength / sizeof(float));
-        string? reason;
+        Exception? error;
         try
         {
             if (buffer.Length > 0) await frames.ReceivePayloadAsync(header, NativeBytes.Of(buffer, 0, (int)buffer.Length)).ConfigureAwait(false);
-            reason = Handle(header, buffer);
+            error = Handle(header, buffer);
         }
         finally
         {
             pool.Return(buffer);
         }
-        if (reason is null) await frames.SendAsync(Answer(header, FrameKind.Ack), default).ConfigureAwait(false);
-        else await RefuseAsync(header, reason).ConfigureAwait(false);
+        if (error is null) await frames.SendAsync(Answer(header, FrameKind.Ack), default).ConfigureAwait(false);
+        else await RefuseAsync(header, Reason(error), KindOf(error)).ConfigureAwait(false);
     }
 
-    private string? Handle(in FrameHeader header, NativeBuffer buffer)
+    private Exception? Handle(in FrameHeader header, NativeBuffer buffer)
     {
         try
         {
@@ -120,7 +120,7 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
         }
         catch (Exception error)
         {
-            return Reason(error);
+            return error;
         }
     }
 
@@ -171,7 +171,7 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
         }
         catch (Exception error)
         {
-            await RefuseAsync(header, Reason(error)).ConfigureAwait(false);
+            await RefuseAsync(header, Reason(error), KindOf(error)).ConfigureAwait(false);
             return;
         }
         try
@@ -206,10 +206,10 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
         await Task.WhenAll(serving).ConfigureAwait(false);
     }
 
-    private ValueTask RefuseAsync(FrameHeader header, string reason)
+    private ValueTask RefuseAsync(FrameHeader header, string reason, RefusalKind kind = RefusalKind.Retriable)
     {
         options.Log?.Invoke($"data plane: {header.Kind} of shard {header.Shard} at {header.Lineage} from {Peer} refused: {reason}");
-        return frames.SendTextAsync(Answer(header, FrameKind.Refused), reason);
+        return frames.SendTextAsync(Answer(header, FrameKind.Refused) with { Refusal = kind }, reason);
     }
 
     private async ValueTask RefuseConnectionAsync(string reason)
@@ -227,6 +227,14 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
 
     /// <summary>A refusal's reason travels as it is; for anything else the kind of error is named too.</summary>
     private static string Reason(Exception error) => error is ElasticTrainException ? error.Message : $"{error.GetType().Name}: {error.Message}";
+
+    private static RefusalKind KindOf(Exception error) => error switch
+    {
+        DataPlaneRefusedException refusal => refusal.Kind,
+        ContributionMismatchException => RefusalKind.Mismatch,
+        ArgumentException or BadInputException => RefusalKind.Invalid,
+        _ => RefusalKind.Retriable,
+    };
 
     private FrameHeader Answer(FrameHeader header, FrameKind kind) => header with { Kind = kind, Run = run, ElementType = ElementType.None, PayloadLength = 0 };
 }

@@ -88,15 +88,15 @@ public static class TrainCommand
         }
         var state = new JournalReader(session.Journal, session.Folder.Run).ReadState();
         string message = state.Halted is { } halted && code == 1 ? $"halted at step {halted.Step}: {halted.Reason}" : $"step {state.Committed.Count} of {steps} committed";
-        return Finish(session, code, message, view);
+        return Finish(session, code, message, view, state);
     }
 
-    private static int Finish(RunSession session, int code, string message, ProgressView view)
+    private static int Finish(RunSession session, int code, string message, ProgressView view, RunState? journaled = null)
     {
         view.Note(message);
         if (code == 130) view.Note("run the same command again to go on from there");
         if (code != 0) return code;
-        var state = new JournalReader(session.Journal, session.Folder.Run).ReadState();
+        var state = journaled ?? new JournalReader(session.Journal, session.Folder.Run).ReadState();
         var report = new FinalReport(session);
         if (report.Find(state.CommittedVersion) is { } manifest) report.Write(manifest, System.Console.Out);
         System.Console.WriteLine($"""

@@ -20,6 +20,7 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
 
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
+    private readonly TestRun _run;
     private readonly NodeRuntime _node;
     private readonly TestProbe _first, _second;
     private readonly IActorRef _device;
@@ -28,6 +29,7 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
     public GpuActorTests(TestRun run) : base(Config)
     {
         Model.Torch.TorchRuntime.Initialize();
+        _run = run;
         _node = run.Node(run.Define());
         (_first, _second) = (CreateTestProbe(), CreateTestProbe());
         _device = Sys.ActorOf(Props.Create(() => new GpuActor(_node, ChaosSettings.None)).WithDispatcher("device-dispatcher"));
@@ -40,13 +42,15 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         _node.DisposeAsync().AsTask().Wait(Deadline);
     }
 
-    private void Place(int number)
+    private void Place(int number) => Place(_node, number);
+
+    private void Place(NodeRuntime holder, int number)
     {
-        foreach (var shard in _node.Layout.Shards)
+        foreach (var shard in holder.Layout.Shards)
         {
-            var state = _node.LoadShard(shard.Id, new ReplicaSource(Sample.Version(0), null, 0));
-            _node.Replicas.Add(
-                new ShardReplica(state, new ReplicaId(number), Sample.Version(0), _node.VirtualRanks, _node.Pool, seal =>
+            var state = holder.LoadShard(shard.Id, new ReplicaSource(Sample.Version(0), null, 0));
+            holder.Replicas.Add(
+                new ShardReplica(state, new ReplicaId(number), Sample.Version(0), holder.VirtualRanks, holder.Pool, seal =>
                 {
                     lock (_seals) _seals.Add(seal);
                 }),
@@ -54,9 +58,9 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         }
     }
 
-    private GrantRanks Grant(long term, long id, long version, RankRange? ranks = null, int number = 1) => new(
+    private GrantRanks Grant(long term, long id, long version, RankRange? ranks = null, int number = 1, NodeRuntime? holder = null) => new(
         new Term(term), id, Sample.Version(version), ranks ?? new RankRange(0, _node.VirtualRanks), 0,
-        [.. _node.Layout.Shards.Select(s => new ShardRoute(s.Id, new ReplicaId(number), _node.DataPlane))]);
+        [.. _node.Layout.Shards.Select(s => new ShardRoute(s.Id, new ReplicaId(number), (holder ?? _node).DataPlane))]);
 
     private List<UInt128> Gradients(int number)
     {
@@ -110,6 +114,27 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         for (int i = 0; i < 20; i++) _device.Tell(Grant(2 + i, 1, 0, number: 2), _second);
         _second.FishForMessage<RanksCompleted>(m => m.Term.Value == 21, Deadline);
         Assert.Equal(Gradients(1), Gradients(2));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_rank_that_was_contributed_with_other_bits_is_fatal_and_names_shard_and_step(bool remote)
+    {
+        await using NodeRuntime other = _run.Node(_node.Definition, Sample.Node(2));
+        NodeRuntime holder = remote ? other : _node;
+        Place(holder, 2);
+        var shard = holder.Layout.Shards[1];
+        holder.Replicas.Get(shard.Id, new ReplicaId(2)).Contribute(Sample.Version(0), new RankRange(0, 1), new float[shard.Length], marker: false);
+        // Two others merely refuse: what is corrupt is told all the same.
+        if (remote) holder.Replicas.Remove(new ShardId(0), new ReplicaId(2));
+        holder.Replicas.Remove(holder.Layout.Shards[^1].Id, new ReplicaId(2));
+        // The parameters come from the first placement, which is whole.
+        (await _node.Parameters.AcquireAsync(Grant(1, 1, 0), default)).Dispose();
+        _device.Tell(Grant(1, 1, 0, new RankRange(0, 1), number: 2, holder), _first);
+        var failed = _first.ExpectMsg<RanksFailed>();
+        Assert.True(failed.Fatal, failed.Reason);
+        Assert.Contains($"{shard.Id}~{new ReplicaId(2)}, step 1: Ranks", failed.Reason, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -102,6 +102,33 @@ public sealed class DataPlaneTests
         Assert.Equal("no parameters here", error.Reason);
     }
 
+    public static TheoryData<Exception, RefusalKind> Errors => new()
+    {
+        { new ContributionMismatchException(new RankRange(0, 1), 1, 2), RefusalKind.Mismatch },
+        { new ArgumentException("not aligned"), RefusalKind.Invalid },
+        { new BadInputException("block", "3-5", "an aligned one"), RefusalKind.Invalid },
+        { new DataPlaneRefusedException("not here"), RefusalKind.Retriable },
+        { new InvalidOperationException("a bug"), RefusalKind.Retriable },
+    };
+
+    [Theory]
+    [MemberData(nameof(Errors))]
+    public async Task A_refusal_says_whether_to_ask_again(Exception error, RefusalKind kind)
+    {
+        await using var node = new Node();
+        node.Contributed = (in FrameHeader _, ReadOnlySpan<float> _) => throw error;
+        node.Pulled = (_, _) => throw error;
+        await using var client = await node.ConnectAsync();
+        using var memory = new NativeBuffer(1);
+        var refusals = new[]
+        {
+            await Assert.ThrowsAsync<DataPlaneRefusedException>(() => client.ContributeMarkerAsync(Node.Version, Target.Shard, Target.Replica, new RankRange(0, 1))),
+            await Assert.ThrowsAsync<DataPlaneRefusedException>(() => client.PullAsync(Node.Version, Target.Shard, Target.Replica, memory, 0, 1, default)),
+        };
+        Assert.All(refusals, refusal => Assert.Equal(kind, refusal.Kind));
+        Assert.All(refusals, refusal => Assert.Contains(error.Message, refusal.Reason, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_recorded_frame_of_an_earlier_lineage_is_refused_with_the_lineage_named()
     {

@@ -106,7 +106,7 @@ public class ControlChannelTests : IDisposable
         await using var server = new ControlServer(Loopback, (_, _) => Task.FromResult(ControlReply.NotNow("the journal is locked")));
         (NodeFile.For("node-1", server) with { Control = silent.LocalEndpoint.ToString()! }).Write(run);
         NodeFile.For("node-2", server).Write(run);
-        ControlReply? reply = await SendAsync(ControlRequest.New("status"), TimeSpan.FromSeconds(1));
+        ControlReply? reply = await SendAsync(ControlRequest.New("status"), TimeSpan.FromSeconds(3));
         Assert.Equal((false, "the journal is locked"), (reply!.Ok, reply.Error));
     }
 
