@@ -90,7 +90,7 @@ public sealed class ModelReplica : IDisposable
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
     public double SumLoss(MicroBatch batch) => Losses(batch).LossSum;
 
-    /// <summary>Continues a prompt, one full forward pass per token.</summary>
+    /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">At least one token id.</param>
     /// <param name="count">How many tokens to add; fewer come back when the model's longest sequence is reached.</param>
     /// <param name="temperature">0 takes the likeliest token; above, draws from softmax(logits / temperature).</param>
@@ -99,22 +99,19 @@ public sealed class ModelReplica : IDisposable
     /// <exception cref="BadInputException">An empty prompt, a token id outside the vocabulary, or a prompt longer than the model allows.</exception>
     public int[] Generate(int[] prompt, int count, double temperature, ulong seed)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(temperature);
+        int longest = _layout.Config.MaxPositionEmbeddings;
         if (prompt.Length == 0) throw new BadInputException("prompt", "no tokens", "at least one");
-        TorchRuntime.BindThread();
-        ulong key = CounterRandom.Key(seed, "generate");
+        Require(1, prompt.Length, prompt);
+        using var session = new DecodingSession(_layout, _parameterBuffer, (int)Math.Min(longest, (long)prompt.Length + count));
+        var sampler = new TokenSampler(new SamplingOptions { Temperature = temperature, Seed = seed });
         List<int> tokens = [.. prompt];
-        using IDisposable noGraph = no_grad();
-        for (int i = 0; i < count && tokens.Count < _layout.Config.MaxPositionEmbeddings; i++)
+        ReadOnlySpan<int> next = prompt;
+        while (tokens.Count < prompt.Length + (long)count && tokens.Count < longest)
         {
-            using DisposeScope scope = NewDisposeScope();
-            int[] context = [.. tokens];
-            Require(1, context.Length, context);
-            Tensor logits = _network.Logits(NewPass(1, context.Length, null), context, new long[_layout.MoeLayerCount * _layout.Config.NRoutedExperts]);
-            Tensor last = logits.narrow(0, context.Length - 1, 1);
-            tokens.Add(TokenSampler.Draw(last.Values(), temperature, CounterRandom.Bits(key, (ulong)i)));
+            int token = sampler.Next(session.Append(next), tokens);
+            tokens.Add(token);
+            next = new int[] { token };
         }
-        GC.KeepAlive(_parameterBuffer);
         return [.. tokens[prompt.Length..]];
     }
 

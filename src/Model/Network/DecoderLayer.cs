@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace ElasticTrain.Model.Network;
 
 /// <summary>One layer: x += attention(norm(x)); x += feed-forward(norm(x)). The feed-forward part is a SwiGLU or a mixture of experts.</summary>
-internal sealed unsafe class DecoderLayer(RmsNorm inputNorm, LatentAttention attention, RmsNorm postAttentionNorm, SwiGlu? dense, MixtureOfExperts? experts)
+internal sealed unsafe partial class DecoderLayer(RmsNorm inputNorm, LatentAttention attention, RmsNorm postAttentionNorm, SwiGlu? dense, MixtureOfExperts? experts)
 {
     /// <summary>What backward needs: the residual stream before each half, the factors of its norm, and what the halves keep.</summary>
     internal sealed record Saved(Tensor X, Tensor FactorsX, LatentAttention.Saved Attention, Tensor Middle, Tensor FactorsMiddle, SwiGlu.Saved? Dense, MixtureOfExperts.Saved? Experts);

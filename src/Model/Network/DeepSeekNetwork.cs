@@ -11,7 +11,7 @@ namespace ElasticTrain.Model.Network;
 /// the flat gradient, what lies between two GEMMs is one pass over the memory, and the order of every addition stands in the code. There is no autograd
 /// graph: below a frozen prefix nothing is kept and nothing is computed but the forward pass.
 /// </summary>
-internal sealed class DeepSeekNetwork
+internal sealed partial class DeepSeekNetwork
 {
     private readonly ParameterLayout _layout;
     private readonly Embedding _embedding;

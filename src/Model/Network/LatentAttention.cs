@@ -16,7 +16,7 @@ namespace ElasticTrain.Model.Network;
 /// <param name="latentNorm">kv_a_layernorm.</param>
 /// <param name="keyValueUp">kv_b_proj, a map to [h (nope + v)].</param>
 /// <param name="output">o_proj, from [h v].</param>
-internal sealed unsafe class LatentAttention(ModelConfig config, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
+internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
 {
     private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
     private readonly int _latent = config.KvLoraRank, _width = down.Outputs, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);

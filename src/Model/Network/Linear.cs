@@ -13,6 +13,9 @@ internal sealed unsafe class Linear(MatrixRef weight)
     /// <summary>Width of x.</summary>
     internal int Inputs => weight.Columns;
 
+    /// <summary>The weights from a row on.</summary>
+    internal float* Row(Pass pass, int row) => pass.Parameters.At(weight.Offset + ((long)row * Inputs));
+
     /// <summary>y [rows, out] = x W^T, or added to y.</summary>
     internal void Forward(Pass pass, float* x, float* y, int rows, bool add = false) =>
         Gemm.Multiply(x, Inputs, false, pass.Parameters.At(weight.Offset), Inputs, true, y, Outputs, rows, Outputs, Inputs, add);
