@@ -46,7 +46,7 @@ internal sealed unsafe partial class LatentAttention
         }
         float* p = scores.Pointer();
         Gemm.Multiply(absorbed.Pointer(), _latent, false, cache.Latent(0), _latent, true, p, total, rows, total, _latent);
-        Gemm.Multiply(turned.Pointer(), _rope, false, cache.Key(0), _rope, true, p, total, rows, total, _rope, beta: 1);
+        Gemm.Multiply(turned.Pointer(), _rope, false, cache.Key(0), _rope, true, p, total, rows, total, _rope, add: true);
         for (int row = 0; row < rows; row++) SoftmaxKernel.Forward(p + ((long)row * total), start + (row % n) + 1, total, _scale);
         Tensor context = absorbed; // the queries have done their work
         Gemm.Multiply(p, total, false, cache.Latent(0), _latent, false, context.Pointer(), _latent, rows, _latent, total);
