@@ -5,7 +5,7 @@ using ElasticTrain.Host.Commands;
 var root = new RootCommand(
     "ElasticTrain trains mixture-of-experts language models on machines that may vanish at any moment: kill anything, any time, and the weights come out the same to the last bit.")
 {
-    TrainCommand.Create(), NodeCommand.Create(), InspectCommands.Status(), InspectCommands.Events(), InspectCommands.Digest(), VerifyCommand.Create(), ModelCommands.Create(), ExportCommand.Create(),
+    TrainCommand.Create(), NodeCommand.Create(), InspectCommands.Status(), InspectCommands.Events(), InspectCommands.Digest(), VerifyCommand.Create(), ModelCommands.Create(), GenerateCommand.Create(), ExportCommand.Create(),
     ChaosCommand.Create(), ControlCommands.Freeze(), ControlCommands.Thaw(), ControlCommands.Pause(), ControlCommands.Resume(),
 };
 var parsed = root.Parse(args);

@@ -31,17 +31,21 @@ public sealed class ModelReplica : IDisposable
     private readonly ParameterLayout _layout;
     private readonly NativeBuffer _parameterBuffer;
     private readonly DeepSeekNetwork _network;
+    private readonly bool _recompute;
     private RotaryTable? _rotary;
 
     /// <summary>Makes a network over parameters that somebody else owns and may rewrite between calls.</summary>
     /// <param name="layout">The layout.</param>
     /// <param name="parameters">Flat parameters, as long as the layout says; must outlive the replica.</param>
-    public ModelReplica(ParameterLayout layout, NativeBuffer parameters)
+    /// <param name="recompute">Whether only the residual stream is kept between layers and the rest computed again in the backward pass: the same bits for less
+    /// memory and a third more time (Chen et al., arXiv:1604.06174).</param>
+    public ModelReplica(ParameterLayout layout, NativeBuffer parameters, bool recompute = false)
     {
         RequireLength(layout, parameters, nameof(parameters));
         TorchRuntime.BindThread();
         _layout = layout;
         _parameterBuffer = parameters;
+        _recompute = recompute;
         _network = new DeepSeekNetwork(layout);
     }
 
@@ -76,7 +80,7 @@ public sealed class ModelReplica : IDisposable
             using DisposeScope scope = NewDisposeScope();
             (int[] tokens, int[] targets) = Split(batch);
             // In a step without masks T / denominator is one over its sequences.
-            Pass pass = NewPass(batch.Rows, batch.SequenceLength, gradient) with { SequenceWeight = denominator == 0 ? 0 : (double)batch.SequenceLength / denominator, Side = side };
+            Pass pass = NewPass(batch.Rows, batch.SequenceLength, gradient) with { SequenceWeight = denominator == 0 ? 0 : (double)batch.SequenceLength / denominator, Side = side, Recompute = _recompute };
             var (sum, count) = _network.LossAndGradient(pass, tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
             loss += sum;
             counted += count;

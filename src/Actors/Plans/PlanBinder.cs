@@ -167,7 +167,7 @@ internal sealed class PlanBinder
     private static DevicePlan Device(PlanReader section)
     {
         var kind = section.Choice("kind", DeviceKind.Cpu, Words.Devices);
-        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024));
+        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024), section.Flag("recompute", false));
         section.NotYet("memory");
         section.Close();
         return plan;

@@ -93,7 +93,12 @@ internal static class PlanModel
     /// <summary>A section with YaRN's settings, or none.</summary>
     private static YarnScaling? Yarn(PlanReader section, string key)
     {
-        if (!section.HasSection(key)) return section.Choice<YarnScaling?>(key, null, [(None, null)]);
+        if (!section.HasSection(key))
+        {
+            if (section.OptionalText(key) is { } text && text != None)
+                section.Wrong(key, $"\"{text}\"", $"a section {{ factor, original-max-position-embeddings, ... }} for YaRN, or {None}");
+            return null;
+        }
         PlanReader yarn = section.Section(key);
         var scaling = new YarnScaling(
             yarn.Number("factor", null, _ => true, "a number"), yarn.Int("original-max-position-embeddings", null, 0),

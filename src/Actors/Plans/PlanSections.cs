@@ -113,7 +113,9 @@ public enum DeviceKind
 /// <param name="Kind">CPU or CUDA.</param>
 /// <param name="Count">Devices per node.</param>
 /// <param name="Threads">CPU threads per device.</param>
-public sealed record DevicePlan(DeviceKind Kind, int Count, int Threads);
+/// <param name="Recompute">Whether the backward pass computes each layer's forward pass again instead of keeping it: the same bits for less memory and more
+/// time.</param>
+public sealed record DevicePlan(DeviceKind Kind, int Count, int Threads, bool Recompute = false);
 
 /// <summary>Number formats of the forward and backward pass.</summary>
 public enum ComputeKind

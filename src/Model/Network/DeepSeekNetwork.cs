@@ -83,7 +83,13 @@ internal sealed partial class DeepSeekNetwork
         Tensor x = _embedding.Forward(pass, tokens);
         for (int i = 0; i < trained; i++) x = Frozen(pass, i, x, tokensPerExpert);
         var saved = new DecoderLayer.Saved[_layers.Length];
-        for (int i = trained; i < _layers.Length; i++) (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
+        var inputs = new Tensor[_layers.Length];
+        for (int i = trained; i < _layers.Length; i++)
+        {
+            inputs[i] = x;
+            if (pass.Recompute) x = Output(pass, i, x, tokensPerExpert);
+            else (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
+        }
 
         (Tensor normed, Tensor factors) = _norm.Forward(pass, x);
         using Tensor dNormed = Workspace.EmptyLike(normed), gradient = Workspace.EmptyLike(x);
@@ -92,7 +98,16 @@ internal sealed partial class DeepSeekNetwork
         if (_prediction is not null && !TakesRaw) Predict(normed, dNormed, tokens, targets, mask);
         _norm.Backward(pass, x, factors, dNormed, gradient);
         if (_prediction is not null && TakesRaw) Predict(x, gradient, tokens, targets, mask);
-        for (int i = _layers.Length - 1; i >= trained; i--) _layers[i].Backward(pass, saved[i], gradient);
+        long[] again = pass.Recompute ? new long[tokensPerExpert.Length] : []; // the counts are those of the first time
+        for (int i = _layers.Length - 1; i >= trained; i--)
+        {
+            if (pass.Recompute)
+            {
+                (Tensor output, saved[i]) = _layers[i].Forward(pass, inputs[i], Counts(again, i));
+                output.Dispose();
+            }
+            _layers[i].Backward(pass, saved[i], gradient);
+        }
         if (frozenPrefix == 0) _embedding.Backward(pass, tokens, gradient);
         return loss;
 
@@ -105,14 +120,20 @@ internal sealed partial class DeepSeekNetwork
         }
     }
 
-    /// <summary>A layer's output with everything else released.</summary>
+    /// <summary>A layer's output with everything else released, its input as well.</summary>
     private Tensor Frozen(Pass pass, int layer, Tensor x, long[] tokensPerExpert)
+    {
+        Tensor output = Output(pass, layer, x, tokensPerExpert);
+        x.Dispose();
+        return output;
+    }
+
+    /// <summary>A layer's output with everything that the layer keeps released.</summary>
+    private Tensor Output(Pass pass, int layer, Tensor x, long[] tokensPerExpert)
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor output, _) = _layers[layer].Forward(pass, x, Counts(tokensPerExpert, layer));
-        output.MoveToOuterDisposeScope();
-        x.Dispose();
-        return output;
+        return output.MoveToOuterDisposeScope();
     }
 
     private Span<long> Counts(long[] tokensPerExpert, int layer) => _layout.Config.IsMoe(layer)

@@ -13,6 +13,9 @@ internal sealed record Pass(FlatMemory Parameters, FlatMemory Gradients, int Row
     /// <summary>A sequence's share of all sequences of the step, for losses that count by sequence.</summary>
     internal double SequenceWeight { get; init; }
 
+    /// <summary>Whether backward computes each layer's forward pass again instead of keeping what it left.</summary>
+    internal bool Recompute { get; init; }
+
     /// <summary>Where losses beside the main one are added up.</summary>
     internal SideLosses Side { get; init; } = new();
 

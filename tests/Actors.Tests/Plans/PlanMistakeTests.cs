@@ -11,7 +11,7 @@ public sealed class PlanMistakeTests
     [InlineData("optimizer.lerning-rate = 1", "my.conf: optimizer.lerning-rate (line 5)", "an unknown key", "\"learning-rate\"")]
     [InlineData("checkpoints { every = 3 }", "my.conf: checkpoints (line 5)", "an unknown key", "\"checkpoint\"")]
     [InlineData("weight-decay = 0", "my.conf: weight-decay (line 5)", "an unknown key", "\"optimizer.weight-decay\"")]
-    [InlineData("device.xyzzy = 0", "my.conf: device.xyzzy (line 5)", "an unknown key", "one of count, kind, threads")]
+    [InlineData("device.xyzzy = 0", "my.conf: device.xyzzy (line 5)", "an unknown key", "one of count, kind, recompute, threads")]
     [InlineData("model.hiden-size = 64", "my.conf: model.hiden-size (line 5)", "an unknown key", "\"hidden-size\"")]
     [InlineData("device.count = two", "my.conf: device.count (line 5)", "\"two\"", "a whole number from 1 to 1024")]
     [InlineData("device.count = 1.5", "my.conf: device.count (line 5)", "\"1.5\"", "a whole number from 1 to 1024")]
@@ -39,6 +39,9 @@ public sealed class PlanMistakeTests
     [InlineData("seed = -1", "my.conf: seed (line 5)", "\"-1\"", "a whole number from 0 to 18446744073709551615")]
     [InlineData("journal.provider = postgresql", "my.conf: journal.connection-string", "nothing", "an Npgsql connection string, for example \"Host=db;Database=runs;Username=me\"")]
     [InlineData("model.qk-rope-head-dim = 7", "my.conf: model.qk-rope-head-dim (line 5)", "7", "an even number")]
+    [InlineData("model.scoring-func = tanh", "my.conf: model.scoring-func (line 5)", "\"tanh\"", "sigmoid or softmax")]
+    [InlineData("model.rope-scaling = yarn", "my.conf: model.rope-scaling (line 5)", "\"yarn\"", "a section { factor, original-max-position-embeddings, ... } for YaRN, or none")]
+    [InlineData("model.rope-scaling.factor = 4", "my.conf: model.rope-scaling.original-max-position-embeddings", "nothing", "a whole number of at least 0")]
     [InlineData("model.config = x", "my.conf: model.config (line 5)", "a preset and a config", "one of the two")]
     public void A_bad_key_is_named_with_its_file_path_and_line(string line, string where, string found, string expected)
     {

@@ -1,5 +1,6 @@
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Tests.Plans;
 
@@ -30,11 +31,14 @@ public sealed class PlanTests
             journal { provider = postgresql, connection-string = "Host=db;Password=p\"q" }
             checkpoint { every = 7, keep = 3, directory = "/ck pt" }
             numerics { mode = tolerant }
-            """, "optimizer.betas=[0.8,0.999]", "optimizer.schedule.type=linear", "model.q-lora-rank=none", "phases=[{steps=3,learning-rate=0.1},{name=b,steps=4,batch{train-batch-size=12}}]");
+            """, "optimizer.betas=[0.8,0.999]", "optimizer.schedule.type=linear", "model.q-lora-rank=none", "model.scoring-func=softmax",
+            "model.topk-method=group_limited_greedy", "model.rope-scaling={factor=4,original-max-position-embeddings=64,mscale-all-dim=0.7}", "model.num-nextn-predict-layers=1", "phases=[{steps=3,learning-rate=0.1},{name=b,steps=4,batch{train-batch-size=12}}]");
         Plan again = Plan.Parse(plan.ToHocon(), "elsewhere/plan.conf", []);
         Assert.Equal(plan, again);
         Assert.Equal(plan.ToHocon(), again.ToHocon());
         Assert.Null(again.Model.Config.QLoraRank);
+        Assert.Equal(new YarnScaling(4, 64, 32, 1, 1, 0.7), again.Model.Config.RopeScaling);
+        Assert.Equal((ScoringFunc.Softmax, TopkMethod.GroupLimitedGreedy, 1), (again.Model.Config.ScoringFunc, again.Model.Config.TopkMethod, again.Model.Config.NumNextnPredictLayers));
         Assert.Equal(64L << 20, again.Data.MaxBytes);
         Assert.Equal(TimeSpan.FromSeconds(90), again.Elastic.PreemptionGrace);
         Assert.NotEqual(plan, again with { Phases = [again.Phases[0]] });
@@ -82,7 +86,7 @@ public sealed class PlanTests
         string[] harmless =
         [
             "name=other", "elastic.min-workers=2", "elastic.suspect-after=3 s", "elastic.preemption-grace=1 m", "elastic.allow-chaos=true", "checkpoint.every=3",
-            "checkpoint.keep=9", "checkpoint.directory=/x", "device.count=3", "device.threads=2", "device.kind=cuda", "data.input=/elsewhere", "phases.0.name=x",
+            "checkpoint.keep=9", "checkpoint.directory=/x", "device.count=3", "device.recompute=true", "device.threads=2", "device.kind=cuda", "data.input=/elsewhere", "phases.0.name=x",
             "journal={provider=postgresql,connection-string=x}", "seed=1", "optimizer.betas=[0.9,0.95]", "batch.gradient-accumulation-steps=1", "model.hidden-size=32",
         ];
         foreach (string set in harmless) Assert.True(hash == Given.Plan("", set).Hash(data, tokenizer), set);
@@ -94,6 +98,12 @@ public sealed class PlanTests
     [InlineData("seed=2")]
     [InlineData("model.hidden-size=64")]
     [InlineData("model.bias-update-speed=0.002")]
+    [InlineData("model.scoring-func=softmax")]
+    [InlineData("model.topk-method=group_limited_greedy")]
+    [InlineData("model.rope-scaling={factor=4,original-max-position-embeddings=64}")]
+    [InlineData("model.num-nextn-predict-layers=1")]
+    [InlineData("model.mtp-input=raw")]
+    [InlineData("model.aux-loss-alpha=0.001")]
     [InlineData("phases.0.steps=61")]
     [InlineData("phases.0.learning-rate=0.1")]
     [InlineData("optimizer.learning-rate=0.1")]
