@@ -68,7 +68,9 @@ internal sealed class ChildProcess : IDisposable
             else start.Environment[variable] = value;
         }
 
-        long logStart = File.Exists(log) ? new FileInfo(log).Length : 0;
+        // Made here: the shell opens it some time after it was started, and the log may be read before.
+        long logStart;
+        using (var file = new FileStream(log, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite)) logStart = file.Length;
         Process process = Process.Start(start) ?? throw new ElasticTrainException($"{program.File} could not be started.");
         process.StandardInput.Close();
         if (piped) Pump(process, log);
