@@ -20,7 +20,7 @@ internal static unsafe class ExpertLayer
         if (layer >= config.NumHiddenLayers) return;
         using NativeBuffer parameters = new(layout.TotalLength), gradients = new(layout.TotalLength);
         foreach (var shard in layout.Shards) layout.Initialize(shard.Id, 1, parameters.Slice(shard.Offset, shard.Length));
-        string prefix = string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}.mlp.");
+        string prefix = ModelConfig.LayerPrefix(layer) + "mlp.";
         Linear Pair(string part) => new(Matrix(layout[prefix + part + "gate_proj.weight"]) with { Rows = 2 * (int)layout[prefix + part + "gate_proj.weight"].Shape[0] });
         Linear Map(string part) => new(Matrix(layout[prefix + part + ".weight"]));
         string[] experts = [.. Enumerable.Range(0, config.NRoutedExperts).Select(e => string.Create(CultureInfo.InvariantCulture, $"experts.{e}."))];

@@ -27,8 +27,7 @@ internal sealed record Measurement(
         double before = 0;
         var results = trainer.Run(WarmUp, LeastWarmUp, steps, () => before = Megabytes("VmRSS"));
         double growth = Megabytes("VmRSS") - before;
-        double[] seconds = [.. results.TakeLast(steps).Select(r => r.Seconds).Order()];
-        double median = (seconds[(seconds.Length - 1) / 2] + seconds[seconds.Length / 2]) / 2;
+        double median = new Numbers([.. results.TakeLast(steps).Select(r => r.Seconds)]).Median;
         return new Measurement(sequences * length / median, Megabytes("VmHWM"), results[0].Loss, results[^1].Loss, growth);
     }
 

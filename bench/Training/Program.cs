@@ -45,20 +45,14 @@ return root.Parse(args).Invoke();
 
 static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 
-static double Median(IEnumerable<double> values)
-{
-    double[] sorted = [.. values.Order()];
-    return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-}
-
 static void Print(string title, List<Measurement> own, List<Measurement> other)
 {
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"{title}: {Median(own.Select(m => m.TokensPerSecond)):0} tokens/s (best {own.Max(m => m.TokensPerSecond):0}), peak {own.Max(m => m.PeakMemory):0} MB, growth {own.Max(m => m.Growth):0} MB, loss {own[0].FirstLoss:0.0000} to {own[0].LastLoss:0.0000}"));
+        $"{title}: {new Numbers([.. own.Select(m => m.TokensPerSecond)]).Median:0} tokens/s (best {own.Max(m => m.TokensPerSecond):0}), peak {own.Max(m => m.PeakMemory):0} MB, growth {own.Max(m => m.Growth):0} MB, loss {own[0].FirstLoss:0.0000} to {own[0].LastLoss:0.0000}"));
     if (other.Count == 0) return;
-    var ratios = own.Zip(other, (a, b) => a.TokensPerSecond / b.TokensPerSecond);
+    double[] ratios = [.. own.Zip(other, (a, b) => a.TokensPerSecond / b.TokensPerSecond)];
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"  peer: {Median(other.Select(m => m.TokensPerSecond)):0} tokens/s (best {other.Max(m => m.TokensPerSecond):0}), peak {other.Max(m => m.PeakMemory):0} MB, loss {other[0].FirstLoss:0.0000} to {other[0].LastLoss:0.0000}"));
+        $"  peer: {new Numbers([.. other.Select(m => m.TokensPerSecond)]).Median:0} tokens/s (best {other.Max(m => m.TokensPerSecond):0}), peak {other.Max(m => m.PeakMemory):0} MB, loss {other[0].FirstLoss:0.0000} to {other[0].LastLoss:0.0000}"));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"  ratio: {Median(ratios):0.000} ({ratios.Min():0.000} .. {ratios.Max():0.000}), best / best {own.Max(m => m.TokensPerSecond) / other.Max(m => m.TokensPerSecond):0.000}, memory {own.Max(m => m.PeakMemory) / other.Min(m => m.PeakMemory):0.00}"));
+        $"  ratio: {new Numbers(ratios).Median:0.000} ({ratios.Min():0.000} .. {ratios.Max():0.000}), best / best {own.Max(m => m.TokensPerSecond) / other.Max(m => m.TokensPerSecond):0.000}, memory {own.Max(m => m.PeakMemory) / other.Min(m => m.PeakMemory):0.00}"));
 }

@@ -28,7 +28,7 @@ public sealed class DecodingSession : IDisposable
     /// <exception cref="BadInputException">More tokens than the model allows, or none.</exception>
     public DecodingSession(ParameterLayout layout, NativeBuffer parameters, int capacity)
     {
-        if (parameters.Length != layout.TotalLength) throw new ArgumentException($"The layout has {layout.TotalLength} values, the buffer {parameters.Length}.", nameof(parameters));
+        layout.RequireLength(parameters, nameof(parameters));
         if (capacity < 1 || capacity > layout.Config.MaxPositionEmbeddings)
             throw new BadInputException("sequence", $"{capacity} tokens", $"1 to max_position_embeddings = {layout.Config.MaxPositionEmbeddings}");
         TorchRuntime.BindThread();
@@ -52,10 +52,7 @@ public sealed class DecodingSession : IDisposable
     {
         if (tokens.IsEmpty) throw new BadInputException("tokens", "none", "at least one");
         if (tokens.Length > Capacity - Length) throw new BadInputException("sequence", $"{Length} + {tokens.Length} tokens", $"at most {Capacity}");
-        foreach (int token in tokens)
-        {
-            if ((uint)token >= (uint)_layout.Config.VocabSize) throw new BadInputException("tokens", $"token id {token}", $"0 to {_layout.Config.VocabSize - 1}");
-        }
+        _layout.Config.RequireTokens("tokens", tokens);
         TorchRuntime.BindThread();
         using IDisposable noGraph = no_grad();
         float[] logits = [];
@@ -63,6 +60,7 @@ public sealed class DecodingSession : IDisposable
         {
             using DisposeScope scope = NewDisposeScope();
             ReadOnlySpan<int> piece = tokens[..Math.Min(Piece, tokens.Length)];
+            Workspace.Begin(1, piece.Length);
             var pass = new Pass(new FlatMemory(_parameters), default, 1, piece.Length, _rotary);
             Tensor last = _network.Decode(pass, _caches, Length, piece);
             Length += piece.Length;
@@ -71,6 +69,20 @@ public sealed class DecodingSession : IDisposable
         }
         GC.KeepAlive(_parameters);
         return logits;
+    }
+
+    /// <summary>Appends a prompt, and then token after token until the sequence is full; each comes as soon as it is chosen, and is appended when the next one is asked for.</summary>
+    /// <param name="prompt">At least one token id.</param>
+    /// <param name="sampler">Chooses the tokens.</param>
+    /// <exception cref="BadInputException">As for <see cref="Append"/>.</exception>
+    public IEnumerable<int> Generate(int[] prompt, TokenSampler sampler)
+    {
+        List<int> tokens = [.. prompt];
+        for (int[] next = prompt; Length + next.Length < Capacity; next = [tokens[^1]])
+        {
+            tokens.Add(sampler.Next(Append(next), tokens));
+            yield return tokens[^1];
+        }
     }
 
     /// <inheritdoc/>

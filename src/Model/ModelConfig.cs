@@ -117,6 +117,9 @@ public sealed partial record ModelConfig
     /// <summary>The layers with routed experts, the prediction module's included.</summary>
     public IEnumerable<int> MoeLayers => Enumerable.Range(0, NumHiddenLayers + NumNextnPredictLayers).Where(IsMoe);
 
+    /// <summary>What the names of a layer's parameters begin with; the prediction module counts as layer <see cref="NumHiddenLayers"/>.</summary>
+    internal static string LayerPrefix(int layer) => string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}.");
+
     /// <summary>Whether the experts of a token come from the best groups only.</summary>
     internal bool SelectsGroups => NGroup > 1 && TopkMethod != TopkMethod.Greedy;
 

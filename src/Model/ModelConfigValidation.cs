@@ -45,6 +45,15 @@ public sealed partial record ModelConfig
         if (MoeLayers.Any()) ValidateExperts(where);
     }
 
+    /// <summary>Refuses token ids outside the vocabulary.</summary>
+    internal void RequireTokens(string where, ReadOnlySpan<int> tokens)
+    {
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)VocabSize) throw new BadInputException(where, $"token id {token}", $"0 to {VocabSize - 1}");
+        }
+    }
+
     internal static void Positive(string where, string field, int value) => Require(where, field, value, value > 0, "a positive whole number");
 
     internal static void Finite(string where, string field, double value, bool holds, string expected) =>

@@ -41,7 +41,7 @@ public sealed class ModelReplica : IDisposable
     /// memory and a third more time (Chen et al., arXiv:1604.06174).</param>
     public ModelReplica(ParameterLayout layout, NativeBuffer parameters, bool recompute = false)
     {
-        RequireLength(layout, parameters, nameof(parameters));
+        layout.RequireLength(parameters, nameof(parameters));
         TorchRuntime.BindThread();
         _layout = layout;
         _parameterBuffer = parameters;
@@ -61,7 +61,7 @@ public sealed class ModelReplica : IDisposable
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
     public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient, bool isZero = false)
     {
-        RequireLength(_layout, gradient, nameof(gradient));
+        _layout.RequireLength(gradient, nameof(gradient));
         ArgumentOutOfRangeException.ThrowIfNegative(denominator);
         ArgumentOutOfRangeException.ThrowIfNegative(frozenPrefix);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(frozenPrefix, _layout.Config.NumHiddenLayers);
@@ -107,16 +107,7 @@ public sealed class ModelReplica : IDisposable
         if (prompt.Length == 0) throw new BadInputException("prompt", "no tokens", "at least one");
         Require(1, prompt.Length, prompt);
         using var session = new DecodingSession(_layout, _parameterBuffer, (int)Math.Min(longest, (long)prompt.Length + count));
-        var sampler = new TokenSampler(new SamplingOptions { Temperature = temperature, Seed = seed });
-        List<int> tokens = [.. prompt];
-        ReadOnlySpan<int> next = prompt;
-        while (tokens.Count < prompt.Length + (long)count && tokens.Count < longest)
-        {
-            int token = sampler.Next(session.Append(next), tokens);
-            tokens.Add(token);
-            next = new int[] { token };
-        }
-        return [.. tokens[prompt.Length..]];
+        return [.. session.Generate(prompt, new TokenSampler(new SamplingOptions { Temperature = temperature, Seed = seed }))];
     }
 
     /// <inheritdoc/>
@@ -145,20 +136,12 @@ public sealed class ModelReplica : IDisposable
         return (sum, counted, pass.Side.PredictionSum, pass.Side.PredictionTokens);
     }
 
-    private static void RequireLength(ParameterLayout layout, NativeBuffer buffer, string name)
-    {
-        if (buffer.Length != layout.TotalLength) throw new ArgumentException($"The layout has {layout.TotalLength} values, the buffer {buffer.Length}.", name);
-    }
-
     private void Require(int rows, int length, ReadOnlySpan<int> tokens)
     {
         if (rows < 1 || length < 1) throw new BadInputException("micro-batch", $"{rows} rows of {length} positions", "at least one of each");
         if (length > _layout.Config.MaxPositionEmbeddings)
             throw new BadInputException("micro-batch", $"a sequence of {length} positions", $"at most max_position_embeddings = {_layout.Config.MaxPositionEmbeddings}");
-        foreach (int token in tokens)
-        {
-            if ((uint)token >= (uint)_layout.Config.VocabSize) throw new BadInputException("micro-batch", $"token id {token}", $"0 to {_layout.Config.VocabSize - 1}");
-        }
+        _layout.Config.RequireTokens("micro-batch", tokens);
     }
 
     /// <summary>Inputs and targets, [B, T] each, out of [B, T + 1].</summary>

@@ -52,5 +52,5 @@ public sealed class ModelSize(ParameterLayout layout)
     private static bool IsCounted(ParameterInfo p) => p.Kind != ParameterKind.RouterBias;
 
     private static bool IsPrediction(ModelConfig config, ParameterInfo p) =>
-        p.Name.StartsWith(FormattableString.Invariant($"model.layers.{config.NumHiddenLayers}."), StringComparison.Ordinal);
+        p.Name.StartsWith(ModelConfig.LayerPrefix(config.NumHiddenLayers), StringComparison.Ordinal);
 }

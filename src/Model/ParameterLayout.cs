@@ -82,6 +82,12 @@ public sealed class ParameterLayout
     /// <summary>Number of layers with routed experts, the prediction module included.</summary>
     public int MoeLayerCount => _moeLayers.Length;
 
+    /// <summary>Refuses a buffer of another length than the flat one.</summary>
+    internal void RequireLength(NativeBuffer buffer, string name)
+    {
+        if (buffer.Length != TotalLength) throw new ArgumentException($"The layout has {TotalLength} values, the buffer {buffer.Length}.", name);
+    }
+
     /// <summary>Lays out a network.</summary>
     /// <exception cref="BadInputException">The configuration is impossible, or one shard would hold more than 2^31-1 values.</exception>
     public static ParameterLayout Create(ModelConfig config) => ParameterLayoutBuilder.Build(config);

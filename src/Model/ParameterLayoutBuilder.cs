@@ -33,13 +33,13 @@ internal sealed class ParameterLayoutBuilder
         Close(ShardKind.Dense);
         for (_layer = 0; _layer < c.NumHiddenLayers; _layer++)
         {
-            Layer(string.Create(CultureInfo.InvariantCulture, $"model.layers.{_layer}."));
+            Layer(ModelConfig.LayerPrefix(_layer));
         }
         Norm("model.norm.weight", c.HiddenSize);
         Weight("lm_head.weight", c.VocabSize, c.HiddenSize);
         Close(ShardKind.Dense);
         if (c.NumNextnPredictLayers == 0) return;
-        string prediction = string.Create(CultureInfo.InvariantCulture, $"model.layers.{_layer}.");
+        string prediction = ModelConfig.LayerPrefix(_layer);
         Norm(prediction + "enorm.weight", c.HiddenSize);
         Norm(prediction + "hnorm.weight", c.HiddenSize);
         Weight(prediction + "eh_proj.weight", c.HiddenSize, 2 * c.HiddenSize);

@@ -14,6 +14,12 @@ public sealed record SafetensorsEntry(string Name, string DataType, long[] Shape
 {
     /// <summary>Number of values.</summary>
     public long Length => Shape.Aggregate(1L, (product, size) => product * size);
+
+    /// <summary>The element types that can be read as fp32 without a loss, in words.</summary>
+    public const string FloatTypes = "F32, BF16 or F16";
+
+    /// <summary>Whether the tensor has one of these.</summary>
+    public bool IsFloat => DataType is "F32" or "BF16" or "F16";
 }
 
 /// <summary>Reads safetensors files. The header is checked against the file before anything is read or allocated for it.</summary>
@@ -102,7 +108,7 @@ public sealed class SafetensorsReader : IDisposable
         SafetensorsEntry entry = Find(name);
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(first + destination.Length, entry.Length, nameof(destination));
-        if (entry.DataType is not ("F32" or "BF16" or "F16")) throw new BadInputException($"{_path}: {name}", $"values of type {entry.DataType}", "F32, BF16 or F16");
+        if (!entry.IsFloat) throw new BadInputException($"{_path}: {name}", $"values of type {entry.DataType}", SafetensorsEntry.FloatTypes);
         int size = SizeOf(entry.DataType);
         _stream.Position = entry.Offset + (first * size);
         byte[] bytes = size == sizeof(float) ? [] : new byte[Math.Min(destination.Length, Block) * size];

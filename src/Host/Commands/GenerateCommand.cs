@@ -46,9 +46,9 @@ public static class GenerateCommand
             string[] ends = parsed.GetValue(stops) ?? [];
             if (ends.Any(string.IsNullOrEmpty)) throw new BadInputException("--stop", "empty text", "text");
             if (parsed.GetValue(count) < 1) throw new BadInputException("--max-tokens", $"{parsed.GetValue(count)}", "1 or more");
-            using TextSource opened = Open(parsed.GetValue(model), parsed.GetValue(run)), source = parsed.GetValue(ignoreEnd) ? opened with { Ends = new HashSet<int>() } : opened;
+            using TextSource source = Open(parsed.GetValue(model), parsed.GetValue(run));
             int[] start = Prompt(source, parsed.GetValue(prompt), parsed.GetValue(ids), ends);
-            Generate(source, start, parsed.GetValue(count), new TokenSampler(options), ends, parsed.GetValue(ids) is not null);
+            Generate(source, start, parsed.GetValue(count), new TokenSampler(options), ends, parsed.GetValue(ignoreEnd), parsed.GetValue(ids) is not null);
             return 0;
         });
         return command;
@@ -76,30 +76,24 @@ public static class GenerateCommand
         return prompt.Length > 0 ? prompt : throw new BadInputException("--prompt", "no text", "at least one character");
     }
 
-    private static void Generate(TextSource source, int[] prompt, int count, TokenSampler sampler, string[] stops, bool isIds)
+    private static void Generate(TextSource source, int[] prompt, int count, TokenSampler sampler, string[] stops, bool ignoresEnd, bool isIds)
     {
         int longest = source.Layout.Config.MaxPositionEmbeddings;
         if (prompt.Length >= longest) throw new BadInputException("--prompt", $"{prompt.Length} tokens", $"fewer than max_position_embeddings = {longest}");
         using var session = new DecodingSession(source.Layout, source.Parameters, (int)Math.Min(longest, (long)prompt.Length + count));
         var text = new StreamedText(stops, Console.Out.Write);
         Decoder decoder = Encoding.UTF8.GetDecoder();
-        List<int> tokens = [.. prompt];
-        ReadOnlySpan<int> next = prompt;
-        var (watch, prefill, stopped) = (Stopwatch.StartNew(), TimeSpan.Zero, false);
-        while (!stopped && tokens.Count < session.Capacity)
+        var (watch, prefill, stopped, added) = (Stopwatch.StartNew(), TimeSpan.Zero, false, 0);
+        foreach (int token in session.Generate(prompt, sampler))
         {
-            float[] logits = session.Append(next);
-            if (prefill == TimeSpan.Zero) prefill = watch.Elapsed;
-            int token = sampler.Next(logits, tokens);
-            tokens.Add(token);
-            next = new int[] { token };
-            if (source.Ends.Contains(token)) break;
-            stopped = text.Add(isIds ? (tokens.Count == prompt.Length + 1 ? "" : ",") + token.ToString(CultureInfo.InvariantCulture) : Characters(decoder, token));
+            if (added++ == 0) prefill = watch.Elapsed;
+            if (!ignoresEnd && source.Ends.Contains(token)) break;
+            stopped = text.Add(isIds ? (added == 1 ? "" : ",") + token.ToString(CultureInfo.InvariantCulture) : Characters(decoder, token));
             Console.Out.Flush();
+            if (stopped) break;
         }
         if (!stopped) text.End();
         Console.Out.WriteLine();
-        int added = tokens.Count - prompt.Length;
         double seconds = (watch.Elapsed - prefill).TotalSeconds;
         string rate = added > 1 ? string.Create(CultureInfo.InvariantCulture, $", then {(added - 1) / seconds:0.0} tokens/s") : "";
         Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{prompt.Length} tokens read in {prefill.TotalSeconds:0.000} s, {added} added{rate}"));

@@ -1,6 +1,4 @@
-using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using ElasticTrain.Core;
 using ElasticTrain.Data;
 using ElasticTrain.Host.Nodes;
@@ -36,7 +34,9 @@ internal sealed record TextSource(ParameterLayout Layout, NativeBuffer Parameter
     private static bool HasByteTokenizer(string folder)
     {
         string path = Path.Combine(folder, "tokenizer.json");
-        return File.Exists(path) && Parse(path)?["model"] is JsonObject model && JsonNode.DeepEquals(model, JsonNode.Parse(ByteTokenizerFiles.All()["tokenizer.json"])!["model"]);
+        if (!File.Exists(path)) return false;
+        using JsonDocument own = JsonDocument.Parse(ByteTokenizerFiles.All()["tokenizer.json"]);
+        return Read(path, root => root.TryGetProperty("model", out JsonElement model) && JsonElement.DeepEquals(model, own.RootElement.GetProperty("model")));
     }
 
     private static HashSet<int> EndTokens(string folder)
@@ -44,22 +44,18 @@ internal sealed record TextSource(ParameterLayout Layout, NativeBuffer Parameter
         foreach (string name in (string[])["generation_config.json", "config.json"])
         {
             string path = Path.Combine(folder, name);
-            if (!File.Exists(path) || Parse(path)?["eos_token_id"] is not { } ends) continue;
-            JsonNode?[] ids = ends is JsonArray list ? [.. list] : [ends];
-            return [.. ids.Select(id => id is JsonValue value && value.TryGetValue(out int number) ? number : throw new BadInputException($"{path}: eos_token_id", ends.ToJsonString(), "a token id, or a list of them"))];
+            if (File.Exists(path) && Read(path, root => EndTokens(path, root)) is { } ends) return ends;
         }
         return [];
     }
 
-    private static JsonNode? Parse(string path)
+    private static HashSet<int>? EndTokens(string path, JsonElement root)
     {
-        try
-        {
-            return JsonNode.Parse(File.ReadAllText(path, Encoding.UTF8));
-        }
-        catch (JsonException error)
-        {
-            throw new BadInputException(path, $"text that is no JSON ({error.Message})", "a JSON object", error);
-        }
+        if (!root.TryGetProperty("eos_token_id", out JsonElement ends) || ends.ValueKind == JsonValueKind.Null) return null;
+        JsonElement[] ids = ends.ValueKind == JsonValueKind.Array ? [.. ends.EnumerateArray()] : [ends];
+        return [.. ids.Select(id => id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number) ? number : throw new BadInputException($"{path}: eos_token_id", ends.GetRawText(), "a token id, or a list of them"))];
     }
+
+    private static T Read<T>(string path, Func<JsonElement, T> read) => JsonFile.Read(path, "a file that can be read", "a JSON object", root =>
+        root.ValueKind == JsonValueKind.Object ? read(root) : throw new BadInputException(path, $"JSON of kind {root.ValueKind}", "a JSON object"));
 }

@@ -65,9 +65,18 @@ internal sealed class CheckpointFiles : IDisposable
         {
             throw Refused(error);
         }
-        for (int i = 0; i < destination.Length; i++)
+        RequireFinite($"{path}: {name}", destination, first);
+    }
+
+    /// <summary>Refuses NaN and infinities.</summary>
+    /// <param name="where">The tensor.</param>
+    /// <param name="values">A part of it.</param>
+    /// <param name="first">Index of the part's first value in the tensor.</param>
+    internal static void RequireFinite(string where, ReadOnlySpan<float> values, long first)
+    {
+        for (int i = 0; i < values.Length; i++)
         {
-            if (!float.IsFinite(destination[i])) throw new BadInputException($"{path}: {name}", $"{destination[i]} at index {first + i}", "finite numbers");
+            if (!float.IsFinite(values[i])) throw new BadInputException(where, $"{values[i]} at index {first + i}", "finite numbers");
         }
     }
 
@@ -116,29 +125,16 @@ internal sealed class CheckpointFiles : IDisposable
         }
     }
 
-    private static Dictionary<string, string> ReadIndex(string path)
+    private static Dictionary<string, string> ReadIndex(string path) => JsonFile.Read(path, "an index file that can be read", "a JSON object", root =>
     {
-        try
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("weight_map", out JsonElement weights) || weights.ValueKind != JsonValueKind.Object)
+            throw new BadInputException($"{path}: weight_map", "no such object", "an object of tensor names and file names");
+        var map = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (JsonProperty entry in weights.EnumerateObject())
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllText(path));
-            if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("weight_map", out JsonElement weights)
-                || weights.ValueKind != JsonValueKind.Object)
-                throw new BadInputException($"{path}: weight_map", "no such object", "an object of tensor names and file names");
-            var map = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (JsonProperty entry in weights.EnumerateObject())
-            {
-                if (entry.Value.ValueKind != JsonValueKind.String) throw new BadInputException($"{path}: weight_map.{entry.Name}", entry.Value.GetRawText(), "a file name");
-                if (!map.TryAdd(entry.Name, entry.Value.GetString()!)) throw new BadInputException($"{path}: weight_map.{entry.Name}", "the tensor twice", "each tensor once");
-            }
-            return map;
+            if (entry.Value.ValueKind != JsonValueKind.String) throw new BadInputException($"{path}: weight_map.{entry.Name}", entry.Value.GetRawText(), "a file name");
+            if (!map.TryAdd(entry.Name, entry.Value.GetString()!)) throw new BadInputException($"{path}: weight_map.{entry.Name}", "the tensor twice", "each tensor once");
         }
-        catch (JsonException error)
-        {
-            throw new BadInputException(path, $"text that is no JSON ({error.Message})", "a JSON object", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new BadInputException(path, error.Message, "an index file that can be read", error);
-        }
-    }
+        return map;
+    });
 }

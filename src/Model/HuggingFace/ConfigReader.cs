@@ -9,29 +9,12 @@ public sealed partial record ModelConfig
     /// <param name="configJsonPath">The file.</param>
     /// <exception cref="BadInputException">The file is missing or no JSON, a field is missing, of the wrong type or impossible, or asks for
     /// something that this network does not have.</exception>
-    public static ModelConfig FromHuggingFace(string configJsonPath)
+    public static ModelConfig FromHuggingFace(string configJsonPath) => JsonFile.Read(configJsonPath, "a config.json", "a JSON object", root =>
     {
-        string text;
-        try
-        {
-            text = File.ReadAllText(configJsonPath);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new BadInputException(configJsonPath, error is FileNotFoundException or DirectoryNotFoundException ? "no such file" : error.Message, "a config.json", error);
-        }
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(text);
-            ModelConfig config = Read(new Reader(configJsonPath, document.RootElement));
-            config.Validate(configJsonPath);
-            return config;
-        }
-        catch (JsonException error)
-        {
-            throw new BadInputException(configJsonPath, $"text that is no JSON ({error.Message})", "a JSON object", error);
-        }
-    }
+        ModelConfig config = Read(new Reader(configJsonPath, root));
+        config.Validate(configJsonPath);
+        return config;
+    });
 
     /// <summary>
     /// Where a count is absent there is nothing to count: no shared experts, no groups, no dense layers. Where a constant or a method is absent, the default of the

@@ -11,33 +11,22 @@ namespace ElasticTrain.Model;
 /// </summary>
 public static class ForwardReport
 {
+    private const string TokensForm = "{\"input_ids\": [[...], ...]}";
+
     /// <summary>Reads <c>{"input_ids": [[...], ...]}</c>, rows of one length.</summary>
     /// <exception cref="BadInputException">The file cannot be read, or is something else.</exception>
-    public static int[][] ReadTokens(string path)
+    public static int[][] ReadTokens(string path) => JsonFile.Read(path, "a file of tokens", TokensForm, root =>
     {
-        try
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("input_ids", out JsonElement rows) || rows.ValueKind != JsonValueKind.Array || rows.GetArrayLength() == 0)
+            throw new BadInputException($"{path}: input_ids", "no list of rows", TokensForm);
+        int[][] tokens = [.. rows.EnumerateArray().Select((row, index) => ReadRow(path, row, index))];
+        for (int row = 0; row < tokens.Length; row++)
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllText(path));
-            if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("input_ids", out JsonElement rows)
-                || rows.ValueKind != JsonValueKind.Array || rows.GetArrayLength() == 0)
-                throw new BadInputException($"{path}: input_ids", "no list of rows", "{\"input_ids\": [[...], ...]}");
-            int[][] tokens = [.. rows.EnumerateArray().Select((row, index) => ReadRow(path, row, index))];
-            for (int row = 0; row < tokens.Length; row++)
-            {
-                if (tokens[row].Length != tokens[0].Length || tokens[row].Length == 0)
-                    throw new BadInputException($"{path}: input_ids[{row}]", $"{tokens[row].Length} tokens", tokens[0].Length == 0 ? "at least one" : $"{tokens[0].Length}, as in the first row");
-            }
-            return tokens;
+            if (tokens[row].Length != tokens[0].Length || tokens[row].Length == 0)
+                throw new BadInputException($"{path}: input_ids[{row}]", $"{tokens[row].Length} tokens", tokens[0].Length == 0 ? "at least one" : $"{tokens[0].Length}, as in the first row");
         }
-        catch (JsonException error)
-        {
-            throw new BadInputException(path, $"text that is no JSON ({error.Message})", "{\"input_ids\": [[...], ...]}", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new BadInputException(path, error is FileNotFoundException or DirectoryNotFoundException ? "no such file" : error.Message, "a file of tokens", error);
-        }
-    }
+        return tokens;
+    });
 
     /// <summary>Computes the tensors.</summary>
     /// <param name="layout">The model.</param>

@@ -86,8 +86,7 @@ public static class HuggingFaceExport
     /// <summary>The tensors in the order of their names, in which the reference writer stores them.</summary>
     private static List<SafetensorsContent> Tensors(ParameterLayout layout, NativeBuffer parameters, ExportOptions options)
     {
-        int prediction = layout.Config.NumHiddenLayers;
-        string prefix = FormattableString.Invariant($"model.layers.{prediction}.");
+        string prefix = ModelConfig.LayerPrefix(layout.Config.NumHiddenLayers);
         IEnumerable<(string Name, ParameterInfo Parameter)> all = layout.Parameters.Select(p => (p.Name, p));
         all = options.WithoutMtp ? all.Where(tensor => !tensor.Name.StartsWith(prefix, StringComparison.Ordinal)) : all.Concat(HuggingFaceModel.SharedCopies(layout));
         return
@@ -107,10 +106,7 @@ public static class HuggingFaceExport
         {
             int count = (int)Math.Min(Block, parameter.Length - done);
             Span<float> values = parameters.Slice(parameter.Offset + done, count);
-            for (int i = 0; i < count; i++)
-            {
-                if (!float.IsFinite(values[i])) throw new BadInputException(name, $"{values[i]} at index {done + i}", "finite numbers");
-            }
+            CheckpointFiles.RequireFinite(name, values, done);
             if (isRounded) Round(values, MemoryMarshal.Cast<byte, ushort>(bytes.AsSpan()));
             else MemoryMarshal.AsBytes(values).CopyTo(bytes);
             yield return bytes.AsMemory(0, count * (isRounded ? sizeof(ushort) : sizeof(float)));

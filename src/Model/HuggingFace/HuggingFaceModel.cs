@@ -57,7 +57,7 @@ public sealed class HuggingFaceModel : IDisposable
     internal static IReadOnlyList<(string Copy, ParameterInfo Original)> SharedCopies(ParameterLayout layout)
     {
         if (layout.Config.NumNextnPredictLayers == 0) return [];
-        string prefix = string.Create(CultureInfo.InvariantCulture, $"model.layers.{layout.Config.NumHiddenLayers}.");
+        string prefix = ModelConfig.LayerPrefix(layout.Config.NumHiddenLayers);
         return [(prefix + "embed_tokens.weight", layout["model.embed_tokens.weight"]), (prefix + "shared_head.head.weight", layout["lm_head.weight"])];
     }
 
@@ -80,7 +80,7 @@ public sealed class HuggingFaceModel : IDisposable
             (string where, SafetensorsEntry entry) = files.Describe(name);
             if (!entry.Shape.SequenceEqual(shape))
                 problems.Add(new BadInputException(where, $"shape [{string.Join(", ", entry.Shape)}]", $"[{string.Join(", ", shape)}], as config.json says"));
-            else if (entry.DataType is not ("F32" or "BF16" or "F16")) problems.Add(new BadInputException(where, $"values of type {entry.DataType}", "F32, BF16 or F16"));
+            else if (!entry.IsFloat) problems.Add(new BadInputException(where, $"values of type {entry.DataType}", SafetensorsEntry.FloatTypes));
         }
         foreach (string name in files.Names.Where(name => !expected.ContainsKey(name)).Order(StringComparer.Ordinal))
             problems.Add(new BadInputException(files.Describe(name).Where, "a tensor that the model does not have", "the tensors of config.json alone"));

@@ -18,9 +18,6 @@ internal static unsafe class GemmPacking
         return Math.Min(full, (rest + GemmTile.Lanes - 1) / GemmTile.Lanes * GemmTile.Lanes);
     }
 
-    /// <summary>Values of the packed form of k rows and n columns.</summary>
-    internal static long PackedLength(int k, int n) => (long)k * ((n + GemmTile.Lanes - 1) / GemmTile.Lanes * GemmTile.Lanes);
-
     /// <summary>Packs B [k, n], or B stored as [n, k], into panels one after another; missing columns of the last one are 0.</summary>
     internal static void Panels(float* b, nint stride, bool transposed, int k, int n, float* packed)
     {

@@ -20,23 +20,15 @@ internal sealed unsafe partial class LatentAttention
     internal Tensor Decode(Pass pass, LatentCache cache, int start, Tensor x, Tensor residual)
     {
         int n = pass.Tokens, total = start + n;
-        Tensor a = empty(n, _width); // [n, q | latent | rope]
+        var (a, _, _, query, latents, _) = Compress(pass, x);
         float* pa = a.Pointer();
-        down.Forward(pass, x.Pointer(), pa, n);
-        Tensor? query = null;
-        if (queryNorm is not null)
-        {
-            (Tensor queryLatent, _) = queryNorm.Forward(pass, pa, _width, n);
-            query = empty(n, _heads * (_nope + _rope));
-            queryUp!.Forward(pass, queryLatent.Pointer(), query.Pointer(), n);
-        }
-        (Tensor latents, _) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
         RowKernels.Copy(latents.Pointer(), cache.Latent(start), n * _latent);
         for (int i = 0; i < n; i++) pass.Rotary.Rotate(pa + ((long)i * _width) + _queryWidth + _latent, cache.Key(start + i), start + i);
 
         // Rows (head, token), so that all heads share one product with the cache.
         int rows = _heads * n;
-        Tensor absorbed = empty(rows, _latent), turned = empty(rows, _rope), scores = empty(rows, total), heads = empty(n, _heads * _value);
+        Tensor absorbed = Workspace.Empty(rows, _latent), turned = Workspace.Empty(rows, _rope), heads = Workspace.Empty(n, _heads * _value);
+        Tensor scores = empty(rows, total); // longer with every token: its block would never be asked for again
         HeadRows q = Queries(query, pa), values = HeadValues(heads);
         for (int h = 0; h < _heads; h++)
         {
@@ -55,7 +47,7 @@ internal sealed unsafe partial class LatentAttention
             float* valueUp = keyValueUp.Row(pass, (h * (_nope + _value)) + _nope); // [v, latent]
             Gemm.Multiply(context.Pointer() + ((long)h * n * _latent), _latent, false, valueUp, _latent, true, values.At(0, h), values.Stride, n, _value, _latent);
         }
-        Tensor result = residual.clone();
+        Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
         return result;
     }

@@ -152,7 +152,7 @@ internal sealed partial class DeepSeekNetwork
     private DecoderLayer Layer(int index)
     {
         ModelConfig c = _layout.Config;
-        string layer = string.Create(CultureInfo.InvariantCulture, $"model.layers.{index}."), attention = layer + "self_attn.", mlp = layer + "mlp.";
+        string layer = ModelConfig.LayerPrefix(index), attention = layer + "self_attn.", mlp = layer + "mlp.";
         bool compressed = c.QLoraRank is not null;
         // Upstream fixes the epsilon of the two norms inside attention.
         var latentAttention = new LatentAttention(c,
@@ -174,7 +174,7 @@ internal sealed partial class DeepSeekNetwork
     private MultiTokenPrediction Prediction()
     {
         ModelConfig c = _layout.Config;
-        string layer = string.Create(CultureInfo.InvariantCulture, $"model.layers.{c.NumHiddenLayers}.");
+        string layer = ModelConfig.LayerPrefix(c.NumHiddenLayers);
         return new MultiTokenPrediction(_embedding, Norm(layer + "enorm.weight", c.RmsNormEps), Norm(layer + "hnorm.weight", c.RmsNormEps), Map(layer + "eh_proj.weight"),
             Layer(c.NumHiddenLayers), Norm(layer + "shared_head.norm.weight", c.RmsNormEps), _head);
     }

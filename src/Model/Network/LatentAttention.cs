@@ -33,17 +33,8 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear 
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
     {
         int n = pass.Tokens;
-        Tensor a = Workspace.Empty(n, _width); // [N, q | latent | rope]
+        var (a, queryLatent, queryFactors, query, latent, latentFactors) = Compress(pass, x);
         float* pa = a.Pointer();
-        down.Forward(pass, x.Pointer(), pa, n);
-        Tensor? queryLatent = null, queryFactors = null, query = null; // query [N, h (nope + rope)]
-        if (queryNorm is not null)
-        {
-            (queryLatent, queryFactors) = queryNorm.Forward(pass, pa, _width, n);
-            query = Workspace.Empty(n, _heads * (_nope + _rope));
-            queryUp!.Forward(pass, queryLatent.Pointer(), query.Pointer(), n);
-        }
-        (Tensor latent, Tensor latentFactors) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
         Tensor keyValue = Workspace.Empty(n, _heads * (_nope + _value)), key = Workspace.Empty(n, _heads * (_nope + _rope)), heads = Workspace.Empty(n, _heads * _value);
         keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
         HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
@@ -52,6 +43,24 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear 
         Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
         return (result, new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
+    }
+
+    /// <summary>x through the down-projection, [N, q | latent | rope], the queries [N, h (nope + rope)] if they are compressed, and the normed latents.</summary>
+    private (Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor? Query, Tensor Latent, Tensor LatentFactors) Compress(Pass pass, Tensor x)
+    {
+        int n = pass.Tokens;
+        Tensor a = Workspace.Empty(n, _width);
+        float* pa = a.Pointer();
+        down.Forward(pass, x.Pointer(), pa, n);
+        Tensor? queryLatent = null, queryFactors = null, query = null;
+        if (queryNorm is not null)
+        {
+            (queryLatent, queryFactors) = queryNorm.Forward(pass, pa, _width, n);
+            query = Workspace.Empty(n, _heads * (_nope + _rope));
+            queryUp!.Forward(pass, queryLatent.Pointer(), query.Pointer(), n);
+        }
+        (Tensor latent, Tensor latentFactors) = latentNorm.Forward(pass, pa + _queryWidth, _width, n);
+        return (a, queryLatent, queryFactors, query, latent, latentFactors);
     }
 
     /// <summary>Writes the gradient of x [N, hidden], from the gradient of the output.</summary>

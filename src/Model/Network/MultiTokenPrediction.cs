@@ -57,14 +57,14 @@ internal sealed unsafe class MultiTokenPrediction(Embedding embedding, RmsNorm e
         Projected projected = Project(pass, hidden, next);
         (Tensor output, DecoderLayer.Saved saved) = layer.Forward(pass, projected.X, tokensPerExpert);
         (Tensor normed, Tensor factors) = norm.Forward(pass, output);
-        Tensor dNormed = empty_like(normed), gradient = empty_like(output);
+        Tensor dNormed = Workspace.EmptyLike(normed), gradient = Workspace.EmptyLike(output);
         (double sum, long counted) = head.Loss(pass, normed, Next(pass, targets), Next(pass, mask), weight, dNormed);
         main.Side.PredictionSum += sum;
         main.Side.PredictionTokens += counted;
         norm.Backward(pass, output, factors, dNormed, gradient);
         layer.Backward(pass, saved, gradient);
 
-        Tensor dPair = empty(n, 2 * _hidden), part = empty(n, _hidden), dInput = empty(n, _hidden);
+        Tensor dPair = Workspace.Empty(n, 2 * _hidden), part = Workspace.Empty(n, _hidden), dInput = Workspace.Empty(n, _hidden);
         projection.BackwardWeight(pass, gradient.Pointer(), projected.Pair.Pointer(), n);
         projection.BackwardInput(pass, gradient.Pointer(), dPair.Pointer(), n);
         Columns(dPair, 0, part);
@@ -85,7 +85,7 @@ internal sealed unsafe class MultiTokenPrediction(Embedding embedding, RmsNorm e
     private Projected Project(Pass pass, Tensor mainHidden, int[] next)
     {
         int n = pass.Tokens;
-        Tensor embedded = embedding.Forward(pass, next), hidden = empty(n, _hidden);
+        Tensor embedded = embedding.Forward(pass, next), hidden = Workspace.Empty(n, _hidden);
         for (int row = 0; row < pass.Rows; row++)
         {
             float* source = mainHidden.Pointer() + ((long)row * (pass.Length + 1) * _hidden), destination = hidden.Pointer() + ((long)row * pass.Length * _hidden);
@@ -93,7 +93,7 @@ internal sealed unsafe class MultiTokenPrediction(Embedding embedding, RmsNorm e
         }
         (Tensor normedEmbedding, Tensor embeddedFactors) = embeddingNorm.Forward(pass, embedded);
         (Tensor normedHidden, Tensor hiddenFactors) = hiddenNorm.Forward(pass, hidden);
-        Tensor pair = empty(n, 2 * _hidden), x = empty(n, _hidden);
+        Tensor pair = Workspace.Empty(n, 2 * _hidden), x = Workspace.Empty(n, _hidden);
         float* p = pair.Pointer();
         for (int i = 0; i < n; i++, p += 2 * _hidden)
         {

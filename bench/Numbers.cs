@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace ElasticTrain.Elastic;
+namespace ElasticTrain.Benchmarks;
 
 /// <summary>Several measurements of one thing: their median, and how far they spread.</summary>
 internal sealed record Numbers(IReadOnlyList<double> Values)
