@@ -14,7 +14,10 @@ namespace ElasticTrain.Elastic;
 internal sealed class Figures(Workshop workshop, int rounds, int steps)
 {
     private const int WarmUpSteps = 10;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(10), Deadline = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(20), Deadline = TimeSpan.FromMinutes(5);
+
+    // One run is one turn here, and starts anew each time: long turns make its beginning small.
+    private int StepsOfARun => 30 * steps;
 
     /// <summary><c>train</c> in one process with one device beside a bare loop.</summary>
     /// <param name="on">The plan.</param>
@@ -33,7 +36,7 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
     /// <summary>Two worker processes beside one process with two devices.</summary>
     public void Processes(Case on)
     {
-        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: {3 * steps} steps after {WarmUp.TotalSeconds:0} s");
+        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: {StepsOfARun} steps after {WarmUp.TotalSeconds:0} s");
         List<double> one = [], two = [];
         for (int round = 0; round < rounds; round++)
         {
@@ -135,7 +138,7 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
         using var train = Child.Train(on, run, sets, more);
         // Until the hot methods are compiled for good.
         train.Await(() => Committed(run) is { Count: > WarmUpSteps } c && c[^1].WrittenAt - c[0].WrittenAt > WarmUp, Deadline);
-        int first = Committed(run).Count, last = first + (3 * steps);
+        int first = Committed(run).Count, last = first + StepsOfARun;
         train.Await(() => Committed(run).Count > last, Deadline);
         var commits = Committed(run);
         return (last - first) / (commits[last].WrittenAt - commits[first].WrittenAt).TotalSeconds;
