@@ -11,8 +11,11 @@ public class ElasticTrainException(string message, Exception? inner = null) : Ex
 /// <param name="expected">What should stand there.</param>
 /// <param name="inner">The cause, if another exception is one.</param>
 public sealed class BadInputException(string where, string found, string expected, Exception? inner = null)
-    : ElasticTrainException($"{where}: found {found}, expected {expected}", inner)
+    : ElasticTrainException($"{where}: found {Shown(found)}, expected {expected}", inner)
 {
+    /// <summary>A file of many megabytes may stand where a number should.</summary>
+    private const int MostShown = 500;
+
     private readonly IReadOnlyList<BadInputException>? _problems;
 
     /// <summary>Several things wrong with one input, reported at once; the message holds a line for each.</summary>
@@ -24,7 +27,7 @@ public sealed class BadInputException(string where, string found, string expecte
     public string Where { get; } = where;
 
     /// <summary>What stands there.</summary>
-    public string Found { get; } = found;
+    public string Found { get; } = Shown(found);
 
     /// <summary>What should stand there.</summary>
     public string Expected { get; } = expected;
@@ -34,6 +37,8 @@ public sealed class BadInputException(string where, string found, string expecte
 
     /// <inheritdoc/>
     public override string Message => _problems is null ? base.Message : string.Join('\n', _problems.Select(problem => problem.Message));
+
+    private static string Shown(string found) => found.Length <= MostShown ? found : $"{found[..MostShown]}... ({found.Length} characters)";
 }
 
 /// <summary>A stored artefact (checkpoint blob, manifest, token shard, frame) whose content is not what its hash or length says.</summary>

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace ElasticTrain.Core;
@@ -10,12 +11,14 @@ public static class JsonFile
     /// <param name="file">What the file should be, for the message if it cannot be read.</param>
     /// <param name="json">What it should hold, for the message if it is no JSON.</param>
     /// <param name="read">Gets the root, which lives as long as the call.</param>
-    /// <exception cref="BadInputException">The file is missing, cannot be read, or is no JSON.</exception>
+    /// <exception cref="BadInputException">The file is missing, cannot be read, is a folder, is no JSON, or says something twice.</exception>
     public static T Read<T>(string path, string file, string json, Func<JsonElement, T> read)
     {
+        if (path.Length == 0) throw new BadInputException("a path", "empty text", file);
+        if (Directory.Exists(path)) throw new BadInputException(path, "a folder", file);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllText(path));
+            using JsonDocument document = StrictJson.Parse(Encoding.UTF8.GetBytes(File.ReadAllText(path)));
             return read(document.RootElement);
         }
         catch (JsonException error)

@@ -10,13 +10,16 @@ namespace ElasticTrain.Core;
 public sealed unsafe class NativeBuffer : IDisposable
 {
     private const int Alignment = 64;
+    private const long Large = 1 << 28; // values: below a GiB nobody asks how much there is
     private float* _pointer;
 
     /// <summary>Allocates <paramref name="length"/> zeros.</summary>
     /// <param name="length">Number of fp32 values; may be 0.</param>
+    /// <exception cref="BadInputException">This machine, or the part of it that the process may use, does not have that much memory.</exception>
     public NativeBuffer(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (length > Large && length > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / sizeof(float)) throw TooLarge(length);
         Length = length;
         nuint bytes = (nuint)Math.Max(length * sizeof(float), Alignment);
         _pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
@@ -69,6 +72,12 @@ public sealed unsafe class NativeBuffer : IDisposable
         _pointer = null;
         NativeMemory.AlignedFree(pointer);
         GC.RemoveMemoryPressure(Math.Max(Length * sizeof(float), Alignment));
+    }
+
+    private static BadInputException TooLarge(long length)
+    {
+        static string Gibibytes(long bytes) => (bytes / (double)(1 << 30)).ToString("0.0 'GiB'", System.Globalization.CultureInfo.InvariantCulture);
+        return new BadInputException("memory", $"{length} values, {Gibibytes(length * sizeof(float))}", $"at most the {Gibibytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} of this machine");
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

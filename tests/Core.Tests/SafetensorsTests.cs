@@ -69,6 +69,25 @@ public sealed class SafetensorsTests : IDisposable
     }
 
     [Theory]
+    [InlineData("\"dtype\":\"F32\",\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,8]", "\"dtype\" twice")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x.weight\":{", "\"x.weight\" twice")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]", "x.weight")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[1e30],\"data_offsets\":[0,8]", "x.weight")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[18446744073709551616,18446744073709551624]", "x.weight")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]", "x.weight")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]", "x.weight")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2]", "x.weight")]
+    [InlineData("\"dtype\":null,\"shape\":[2],\"data_offsets\":[0,8]", "x.weight")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"\\ud800\":{", "surrogate")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"y\":[1],\"z\":{", "y")]
+    [InlineData("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"__metadata__\":{\"a\":1", "__metadata__")]
+    public void A_bad_entry_is_named(string entry, string named)
+    {
+        string header = $"{{\"x.weight\":{{{entry}}}}}";
+        Assert.Contains(named, Assert.Throws<CorruptionException>(() => SafetensorsReader.Open(Raw(Encoding.UTF8.GetByteCount(header), header, 8))).Message);
+    }
+
+    [Theory]
     [InlineData(-1)]
     [InlineData(1)]
     [InlineData(1000)]

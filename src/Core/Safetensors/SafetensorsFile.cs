@@ -16,10 +16,18 @@ public sealed record SafetensorsContent(string Name, string DataType, long[] Sha
     public long Bytes => Shape.Aggregate((long)SafetensorsReader.SizeOf(DataType), (product, size) => checked(product * size));
 
     /// <summary>An fp32 tensor.</summary>
-    public static SafetensorsContent Of(string name, long[] shape, float[] values) => new(name, "F32", shape, () => [MemoryMarshal.AsBytes(values.AsSpan()).ToArray()]);
+    public static SafetensorsContent Of(string name, long[] shape, float[] values) => new(name, "F32", shape, () => Pieces(values));
 
     /// <summary>A tensor of 64-bit integers.</summary>
-    public static SafetensorsContent Of(string name, long[] shape, long[] values) => new(name, "I64", shape, () => [MemoryMarshal.AsBytes(values.AsSpan()).ToArray()]);
+    public static SafetensorsContent Of(string name, long[] shape, long[] values) => new(name, "I64", shape, () => Pieces(values));
+
+    /// <summary>The bytes of values may be more than fit into one array.</summary>
+    private static IEnumerable<ReadOnlyMemory<byte>> Pieces<T>(T[] values) where T : unmanaged
+    {
+        const int piece = 1 << 20;
+        for (int first = 0; first < values.Length; first += piece)
+            yield return MemoryMarshal.AsBytes(values.AsSpan(first, Math.Min(piece, values.Length - first))).ToArray();
+    }
 }
 
 /// <summary>

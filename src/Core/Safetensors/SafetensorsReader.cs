@@ -179,16 +179,15 @@ public sealed class SafetensorsReader : IDisposable
         long dataStart = 8 + headerLength;
         try
         {
-            using JsonDocument document = JsonDocument.Parse(json);
+            using JsonDocument document = StrictJson.Parse(json);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new CorruptionException(_path, $"a header of kind {document.RootElement.ValueKind}", "a JSON object");
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
             {
                 if (property.Name == "__metadata__") ReadMetadata(property.Value);
-                else if (!_entries.TryAdd(property.Name, Entry(property.Name, property.Value, dataStart, fileLength - dataStart)))
-                    throw new CorruptionException(_path, $"tensor {property.Name} twice", "each tensor once");
+                else _entries.Add(property.Name, Entry(property.Name, property.Value, dataStart, fileLength - dataStart));
             }
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
+        catch (JsonException error)
         {
             throw new CorruptionException(_path, $"a header that cannot be read ({error.Message})", "JSON with dtype, shape and data_offsets for each tensor");
         }
@@ -197,16 +196,18 @@ public sealed class SafetensorsReader : IDisposable
 
     private void ReadMetadata(JsonElement element)
     {
-        foreach (JsonProperty property in element.EnumerateObject()) _metadata[property.Name] = property.Value.GetString() ?? "";
+        if (element.ValueKind != JsonValueKind.Object || element.EnumerateObject().Any(property => property.Value.ValueKind != JsonValueKind.String))
+            throw new CorruptionException($"{_path}: __metadata__", element.GetRawText(), "an object of texts");
+        foreach (JsonProperty property in element.EnumerateObject()) _metadata[property.Name] = property.Value.GetString()!;
     }
 
     private SafetensorsEntry Entry(string name, JsonElement element, long dataStart, long dataLength)
     {
-        string dataType = element.GetProperty("dtype").GetString() ?? "null";
-        long[] shape = [.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())];
-        long[] offsets = [.. element.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt64())];
         string where = $"{_path}: {name}";
-        if (!ElementSizes.TryGetValue(dataType, out int size)) throw new CorruptionException(where, $"dtype {dataType}", $"one of {string.Join(", ", ElementSizes.Keys)}");
+        if (element.ValueKind != JsonValueKind.Object) throw new CorruptionException(where, element.GetRawText(), "an object with dtype, shape and data_offsets");
+        string dataType = element.TryGetProperty("dtype", out JsonElement type) && type.ValueKind == JsonValueKind.String ? type.GetString()! : "";
+        if (!ElementSizes.TryGetValue(dataType, out int size)) throw new CorruptionException(where, $"dtype \"{dataType}\"", $"one of {string.Join(", ", ElementSizes.Keys)}");
+        long[] shape = Numbers(where, element, "shape"), offsets = Numbers(where, element, "data_offsets");
         if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] < offsets[0] || offsets[1] > dataLength)
             throw new CorruptionException(where, $"data_offsets [{string.Join(", ", offsets)}]", $"two ascending offsets within {dataLength} bytes");
         Int128 bytes = size; // shapes may multiply beyond 64 bits
@@ -218,6 +219,14 @@ public sealed class SafetensorsReader : IDisposable
         if (bytes != offsets[1] - offsets[0])
             throw new CorruptionException(where, $"shape [{string.Join(", ", shape)}] of {dataType} in {offsets[1] - offsets[0]} bytes", $"{bytes} bytes");
         return new SafetensorsEntry(name, dataType, shape, dataStart + offsets[0], offsets[1] - offsets[0]);
+    }
+
+    private static long[] Numbers(string where, JsonElement element, string field)
+    {
+        if (!element.TryGetProperty(field, out JsonElement list)) throw new CorruptionException(where, $"no {field}", "a list of whole numbers");
+        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().Any(value => value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out _)))
+            throw new CorruptionException(where, $"{field} {list.GetRawText()}", "a list of whole numbers of 64 bits");
+        return [.. list.EnumerateArray().Select(value => value.GetInt64())];
     }
 
     /// <summary>The tensors must cover the data without overlap and without gaps, as the format demands.</summary>

@@ -133,7 +133,7 @@ internal sealed class CheckpointFiles : IDisposable
         foreach (JsonProperty entry in weights.EnumerateObject())
         {
             if (entry.Value.ValueKind != JsonValueKind.String) throw new BadInputException($"{path}: weight_map.{entry.Name}", entry.Value.GetRawText(), "a file name");
-            if (!map.TryAdd(entry.Name, entry.Value.GetString()!)) throw new BadInputException($"{path}: weight_map.{entry.Name}", "the tensor twice", "each tensor once");
+            map.Add(entry.Name, entry.Value.GetString()!);
         }
         return map;
     });
