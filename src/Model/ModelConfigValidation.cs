@@ -6,7 +6,7 @@ namespace ElasticTrain.Model;
 public sealed partial record ModelConfig
 {
     /// <summary>More layers or experts than this are a slip of the finger: the parameter list alone would not fit into memory.</summary>
-    private const int MostLayers = 10_000, MostExperts = 65_536;
+    private const int MostLayers = 10_000, MostExperts = 65_536, MostExpertsInAll = 262_144;
 
     /// <summary>Refuses impossible numbers.</summary>
     /// <param name="where">The file or plan path that holds the configuration.</param>
@@ -31,9 +31,9 @@ public sealed partial record ModelConfig
         Require(where, "first_k_dense_replace", FirstKDenseReplace, FirstKDenseReplace >= 0 && FirstKDenseReplace <= NumHiddenLayers,
             $"0 to num_hidden_layers = {NumHiddenLayers}");
         Positive(where, "moe_layer_freq", MoeLayerFreq);
-        Finite(where, "rms_norm_eps", RmsNormEps, RmsNormEps > 0, "a positive number");
+        Finite(where, "rms_norm_eps", RmsNormEps, (float)RmsNormEps > 0, "a positive number");
         Finite(where, "rope_theta", RopeTheta, RopeTheta > 1, "a number above 1");
-        Finite(where, "initializer_range", InitializerRange, InitializerRange > 0, "a positive number");
+        Finite(where, "initializer_range", InitializerRange, (float)InitializerRange > 0, "a positive number");
         Finite(where, "bias_update_speed", BiasUpdateSpeed, BiasUpdateSpeed >= 0, "0 or a positive number");
         Finite(where, "aux_loss_alpha", AuxLossAlpha, AuxLossAlpha >= 0, "0 or a positive number");
         Finite(where, "mtp_loss_weight", MtpLossWeight, MtpLossWeight >= 0, "0 or a positive number");
@@ -48,16 +48,17 @@ public sealed partial record ModelConfig
     /// <summary>Refuses token ids outside the vocabulary.</summary>
     internal void RequireTokens(string where, ReadOnlySpan<int> tokens)
     {
-        foreach (int token in tokens)
+        for (int i = 0; i < tokens.Length; i++)
         {
-            if ((uint)token >= (uint)VocabSize) throw new BadInputException(where, $"token id {token}", $"0 to {VocabSize - 1}");
+            if ((uint)tokens[i] >= (uint)VocabSize) throw new BadInputException($"{where}[{i}]", $"token id {tokens[i]}", $"0 to {VocabSize - 1}");
         }
     }
 
     internal static void Positive(string where, string field, int value) => Require(where, field, value, value > 0, "a positive whole number");
 
+    /// <summary>The network computes in fp32: a number that is infinite there, or 0 where it must not be, is none.</summary>
     internal static void Finite(string where, string field, double value, bool holds, string expected) =>
-        Require(where, field, value, holds && double.IsFinite(value), expected);
+        Require(where, field, value, holds && float.IsFinite((float)value), $"{expected} within the range of fp32");
 
     internal static void Require(string where, string field, object value, bool holds, string expected)
     {
@@ -76,6 +77,8 @@ public sealed partial record ModelConfig
         Positive(where, "moe_intermediate_size", MoeIntermediateSize);
         Fits(where, "moe_intermediate_size", MoeIntermediateSize, 2);
         Require(where, "n_routed_experts", NRoutedExperts, NRoutedExperts is > 0 and <= MostExperts, $"1 to {MostExperts}");
+        int routed = MoeLayers.Count();
+        Require(where, "n_routed_experts", NRoutedExperts, (long)NRoutedExperts * routed <= MostExpertsInAll, $"at most {MostExpertsInAll / routed} in each of {routed} layers");
         Positive(where, "n_group", NGroup);
         Require(where, "n_shared_experts", NSharedExperts, NSharedExperts >= 0, "0 or more");
         Fits(where, "n_shared_experts", NSharedExperts, 2L * MoeIntermediateSize);
@@ -84,6 +87,6 @@ public sealed partial record ModelConfig
         int reachable = SelectsGroups ? NRoutedExperts / NGroup * TopkGroup : NRoutedExperts;
         Require(where, "num_experts_per_tok", NumExpertsPerTok, NumExpertsPerTok >= 1 && NumExpertsPerTok <= reachable,
             SelectsGroups ? $"1 to {reachable}, the experts in {TopkGroup} of {NGroup} groups" : $"1 to n_routed_experts = {reachable}");
-        Finite(where, "routed_scaling_factor", RoutedScalingFactor, RoutedScalingFactor > 0, "a positive number");
+        Finite(where, "routed_scaling_factor", RoutedScalingFactor, (float)RoutedScalingFactor > 0, "a positive number");
     }
 }

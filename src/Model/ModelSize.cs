@@ -42,7 +42,7 @@ public sealed class ModelSize(ParameterLayout layout)
     {
         ModelConfig c = _config;
         double queries = c.NumAttentionHeads * (double)c.QkHeadDim;
-        return (4.0 * c.HiddenSize) + (c.QLoraRank is { } rank ? (2 * rank) + queries : queries) + (2.0 * c.KvLoraRank) + c.QkRopeHeadDim
+        return (4.0 * c.HiddenSize) + (c.QLoraRank is { } rank ? (2.0 * rank) + queries : queries) + (2.0 * c.KvLoraRank) + c.QkRopeHeadDim
             + queries + (c.NumAttentionHeads * (double)(c.QkNopeHeadDim + (2 * c.VHeadDim))) + (c.NumAttentionHeads * (double)CausalAttention.KeptPerHead(length) / length);
     }
 

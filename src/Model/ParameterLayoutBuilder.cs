@@ -109,7 +109,8 @@ internal sealed class ParameterLayoutBuilder
 
     private void Add(string name, ParameterKind kind, params long[] shape)
     {
-        long length = shape.Aggregate(1L, (product, size) => product * size);
+        long length = shape.Aggregate(1L, (product, size) => product * size); // of two 31-bit numbers at most
+        if (length > int.MaxValue) throw new BadInputException($"model: {name}", $"shape [{string.Join(", ", shape)}]", $"at most {int.MaxValue} values");
         _parameters.Add(new ParameterInfo(name, shape, _offset, length, kind, _layer, _expert, new ShardId(_shards.Count)));
         _offset += length;
     }

@@ -36,6 +36,9 @@ public sealed record YarnScaling(
         ModelConfig.Finite(where, "rope_scaling.beta_fast", BetaFast, BetaFast >= BetaSlow, $"at least beta_slow = {BetaSlow}");
         ModelConfig.Finite(where, "rope_scaling.mscale", Mscale, Mscale >= 0, "0 or a positive number");
         ModelConfig.Finite(where, "rope_scaling.mscale_all_dim", MscaleAllDim, MscaleAllDim >= 0, "0 or a positive number");
+        const string small = "small enough that the factors on rotation and attention are fp32 numbers";
+        ModelConfig.Require(where, "rope_scaling.mscale", Mscale, float.IsNormal((float)RotaryFactor), small);
+        ModelConfig.Require(where, "rope_scaling.mscale_all_dim", MscaleAllDim, float.IsFinite((float)SoftmaxFactor), small);
     }
 
     /// <summary>The fields under their Hugging Face names.</summary>

@@ -44,8 +44,11 @@ public sealed class ConfigTests : IDisposable
     [InlineData("moe_layer_freq", 0)]
     [InlineData("rms_norm_eps", 0.0)]
     [InlineData("rms_norm_eps", "small")]
+    [InlineData("rms_norm_eps", 1e-60)] // 0 in fp32
+    [InlineData("rms_norm_eps", 1e300)] // infinite in fp32
     [InlineData("rope_theta", 1.0)]
     [InlineData("routed_scaling_factor", 0.0)]
+    [InlineData("routed_scaling_factor", 1e300)]
     [InlineData("aux_loss_alpha", -0.1)]
     [InlineData("seq_aux", "yes")]
     [InlineData("norm_topk_prob", 1)]
@@ -79,6 +82,7 @@ public sealed class ConfigTests : IDisposable
     [InlineData("beta_slow", 0)]
     [InlineData("beta_fast", 0.5)]
     [InlineData("mscale", -1)]
+    [InlineData("mscale_all_dim", 1e37)] // its square is infinite in fp32
     [InlineData("mscale_all_dim", "high")]
     public void An_impossible_field_of_the_rope_scaling_is_named(string field, object? value)
     {
@@ -112,6 +116,27 @@ public sealed class ConfigTests : IDisposable
         Assert.Equal((expected, 5000), (newer.RopeScaling, newer.RopeTheta));
     }
 
+    [Fact]
+    public void Two_spellings_that_disagree_are_refused()
+    {
+        JsonObject Section(string type, double factor) => new() { [type] = "yarn", ["factor"] = factor, ["original_max_position_embeddings"] = 32 };
+        string Refused(Action<JsonObject> change) => Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(Write(change))).Where;
+        Assert.EndsWith(": rope_parameters", Refused(json => (json["rope_scaling"], json["rope_parameters"]) = (Section("type", 4), Section("rope_type", 8))));
+        Assert.EndsWith(": rope_parameters.rope_theta", Refused(json => (json["rope_theta"], json["rope_parameters"]) = (10000, new JsonObject { ["rope_type"] = "default", ["rope_theta"] = 5000 })));
+        ModelConfig same = ModelConfig.FromHuggingFace(Write(json => (json["rope_scaling"], json["rope_parameters"]) = (Section("type", 4), Section("rope_type", 4))));
+        Assert.Equal(4, same.RopeScaling!.Factor);
+    }
+
+    [Fact]
+    public void Numbers_that_are_possible_one_by_one_but_not_together_are_refused_before_anything_is_laid_out()
+    {
+        ModelConfig tiny = ModelConfig.Preset("tiny");
+        void Refused(string where, ModelConfig config) => Assert.Equal("model: " + where, Assert.Throws<BadInputException>(() => ParameterLayout.Create(config)).Where);
+        Refused("n_routed_experts", tiny with { NumHiddenLayers = 10_000, NRoutedExperts = 65_536 });
+        Refused("model.embed_tokens.weight", tiny with { HiddenSize = int.MaxValue });
+        Refused("model.layers.0.self_attn.q_proj.weight", tiny with { VocabSize = 1, HiddenSize = int.MaxValue, QLoraRank = null });
+    }
+
     [Theory]
     [InlineData("v3-tiny")]
     [InlineData("v3-yarn")]
@@ -135,6 +160,8 @@ public sealed class ConfigTests : IDisposable
         Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path));
         File.WriteAllText(path, "[]");
         Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path));
+        File.WriteAllText(path, ModelConfig.Preset("tiny").ToHuggingFace().ToJsonString().Replace("\"vocab_size\"", "\"vocab_size\":300,\"vocab_size\"", StringComparison.Ordinal));
+        Assert.Contains("\"vocab_size\" twice", Assert.Throws<BadInputException>(() => ModelConfig.FromHuggingFace(path)).Message);
     }
 
     [Fact]

@@ -129,6 +129,24 @@ public sealed class HuggingFaceTests : IDisposable
     }
 
     [Fact]
+    public void A_tensor_that_the_index_places_twice_is_refused()
+    {
+        string index = Sharded(_ => { });
+        File.WriteAllText(index, File.ReadAllText(index).Replace($"\"{Norm}\"", $"\"{Norm}\":\"model-00001-of-00009.safetensors\",\"{Norm}\"", StringComparison.Ordinal));
+        Assert.Contains($"\"{Norm}\" twice", Assert.Throws<BadInputException>(() => HuggingFaceModel.Load(Path.GetDirectoryName(index)!)).Message);
+    }
+
+    [Fact]
+    public void Tokens_that_the_model_does_not_take_are_named_with_their_place()
+    {
+        using HuggingFaceModel model = HuggingFaceModel.Load(Parity("v3-tiny"));
+        string Refused(int[][] rows) => Assert.Throws<BadInputException>(() => ForwardReport.Compute(model.Layout, model.Parameters, rows, false)).Where;
+        Assert.Equal("input_ids[1][2]", Refused([[1, 2, 3], [1, 2, model.Layout.Config.VocabSize]]));
+        Assert.Equal("input_ids[0][1]", Refused([[1, -1]]));
+        Assert.Equal("input_ids", Refused([new int[model.Layout.Config.MaxPositionEmbeddings + 1]]));
+    }
+
+    [Fact]
     public void An_export_never_writes_into_something_that_is_there()
     {
         using HuggingFaceModel model = HuggingFaceModel.Load(Parity("v3-tiny"));

@@ -59,8 +59,8 @@ public sealed partial record ModelConfig
             QkNopeHeadDim = json.Int("qk_nope_head_dim"),
             VHeadDim = json.Int("v_head_dim"),
             RmsNormEps = json.Number("rms_norm_eps", 1e-6),
-            RopeTheta = json.Number("rope_theta", json.Section("rope_parameters")?.Number("rope_theta", 10000) ?? 10000),
-            RopeScaling = Yarn(json.Section("rope_scaling") ?? json.Section("rope_parameters")),
+            RopeTheta = Theta(json),
+            RopeScaling = Scaling(json),
             InitializerRange = json.Number("initializer_range", 0.02),
             MaxPositionEmbeddings = json.Int("max_position_embeddings"),
             BiasUpdateSpeed = json.Number("bias_update_speed", 0.001),
@@ -70,6 +70,21 @@ public sealed partial record ModelConfig
             MtpInput = json.Word("mtp_input", MtpInput.Normed),
             MtpLossWeight = json.Number("mtp_loss_weight", 0.3),
         };
+    }
+
+    /// <summary>The base of the rotary frequencies, which newer library versions keep in rope_parameters.</summary>
+    private static double Theta(Reader json)
+    {
+        double theta = json.Number("rope_theta", json.Section("rope_parameters")?.Number("rope_theta", 10000) ?? 10000);
+        json.Section("rope_parameters")?.Agrees("rope_theta", theta, "rope_theta");
+        return theta;
+    }
+
+    private static YarnScaling? Scaling(Reader json)
+    {
+        if (!json.Has("rope_scaling") || !json.Has("rope_parameters")) return Yarn(json.Section("rope_scaling") ?? json.Section("rope_parameters"));
+        YarnScaling? scaling = Yarn(json.Section("rope_scaling"));
+        return scaling == Yarn(json.Section("rope_parameters")) ? scaling : throw json.Contradiction("rope_parameters", "rope_scaling");
     }
 
     /// <summary>The section that DeepSeek calls rope_scaling with a type, and newer library versions rope_parameters with a rope_type.</summary>
@@ -122,6 +137,15 @@ public sealed partial record ModelConfig
             string expected = JsonSerializer.Serialize(supported);
             if (value.GetRawText() != expected) throw Wrong(field, value.GetRawText(), expected);
         }
+
+        /// <summary>Refuses a number that is there and is another one than a field outside has.</summary>
+        public void Agrees(string field, double value, string outside)
+        {
+            if (Number(field, value) != value) throw Contradiction(field, outside);
+        }
+
+        /// <summary>A field that says something else than another one.</summary>
+        public BadInputException Contradiction(string field, string other) => Wrong(field, _root.GetProperty(field).GetRawText(), $"the same as {other}");
 
         /// <summary>Refuses a number that is there and is not 0.</summary>
         public void Zero(string field)

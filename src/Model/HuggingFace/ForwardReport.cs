@@ -39,6 +39,8 @@ public static class ForwardReport
         ModelConfig config = layout.Config with { AuxLossAlpha = 0 };
         layout = ParameterLayout.Create(config);
         int batch = rows.Length, length = rows[0].Length;
+        if (length > config.MaxPositionEmbeddings) throw new BadInputException("input_ids", $"rows of {length} tokens", $"at most max_position_embeddings = {config.MaxPositionEmbeddings}");
+        for (int row = 0; row < batch; row++) config.RequireTokens($"input_ids[{row}]", rows[row]);
         int[] tokens = [.. rows.SelectMany(row => row)];
         var tensors = new List<SafetensorsContent>();
         using var replica = new ModelReplica(layout, parameters);

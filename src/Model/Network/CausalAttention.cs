@@ -29,9 +29,8 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
     /// <summary>Number of probabilities kept for a sequence of one head: each block of queries against all keys up to its last.</summary>
     internal static long KeptPerHead(int length)
     {
-        long sum = 0;
-        for (int first = 0; first < length; first += Block) sum += (long)Math.Min(Block, length - first) * Math.Min(first + Block, length);
-        return sum;
+        long whole = length / Block, rest = length % Block;
+        return (Block * Block * whole * (whole + 1) / 2) + (rest * length);
     }
 
     /// <summary>Writes the output rows; returns the probabilities.</summary>
