@@ -10,11 +10,14 @@ namespace ElasticTrain.Actors.Plans;
 /// </summary>
 internal sealed class HoconSyntax
 {
+    /// <summary>Sections and lists inside each other; the deepest plan has four.</summary>
+    private const int MostDepth = 32;
+
     private const string NotInUnquotedText = "$\"{}[]:=,#`^?!@*&\\";
     private readonly string _file, _text;
     private readonly Dictionary<string, int> _lines = new(StringComparer.Ordinal);
     private readonly HashSet<string> _leaves = new(StringComparer.Ordinal);
-    private int _index, _line = 1;
+    private int _index, _line = 1, _depth;
 
     private HoconSyntax(string file, string text) => (_file, _text) = (file, text);
 
@@ -154,14 +157,21 @@ internal sealed class HoconSyntax
     private void Object(string path)
     {
         int opened = _line;
-        _index++;
+        Enter();
         Members(path, opened);
+        _depth--;
+    }
+
+    private void Enter()
+    {
+        if (++_depth > MostDepth) throw Wrong($"a {Peek} inside {MostDepth} others", "at most that many");
+        _index++;
     }
 
     private void List(string path)
     {
         int opened = _line;
-        _index++;
+        Enter();
         for (int item = 0; ; item++)
         {
             SkipBlank();
@@ -169,6 +179,7 @@ internal sealed class HoconSyntax
             if (Peek == ']')
             {
                 _index++;
+                _depth--;
                 return;
             }
             Value($"{path}.{item}", _line);

@@ -1,4 +1,5 @@
 using ElasticTrain.Core;
+using ElasticTrain.Data;
 
 namespace ElasticTrain.Actors.Plans;
 
@@ -28,6 +29,8 @@ internal sealed class PlanBinder
         var optimizer = Required(root, "optimizer", "{ learning-rate }", Optimizer) ?? NoOptimizer;
         var phases = Phases(root, optimizer, batch);
         var model = Required(root, "model", "{ preset = NAME }", section => PlanModel.Bind(section, path => Resolve(section, "config", path)));
+        if (model is { Config.VocabSize: < ByteTokenizer.VocabSize })
+            root.Section("model").Wrong("vocab-size", $"{model.Config.VocabSize}", $"at least the byte tokenizer's {ByteTokenizer.VocabSize}");
         long total = phases.Sum(phase => phase.Steps);
         if (phases.Count > 0 && optimizer.Schedule.WarmupSteps >= total)
             root.Section("optimizer").Section("schedule")

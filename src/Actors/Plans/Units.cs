@@ -62,6 +62,7 @@ public static class Units
         if (unit.Names is null) return false;
         const NumberStyles Style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint;
         if (!decimal.TryParse(text[..split].Trim(), Style, CultureInfo.InvariantCulture, out decimal number)) return false;
+        if (unit.Scale > 1 && Math.Abs(number) > decimal.MaxValue / (decimal)unit.Scale) return false;
         value = (double)(number * (decimal)unit.Scale);
         return value is >= 0 and < long.MaxValue;
     }

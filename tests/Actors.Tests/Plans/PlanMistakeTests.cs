@@ -42,6 +42,8 @@ public sealed class PlanMistakeTests
     [InlineData("model.scoring-func = tanh", "my.conf: model.scoring-func (line 5)", "\"tanh\"", "sigmoid or softmax")]
     [InlineData("model.rope-scaling = yarn", "my.conf: model.rope-scaling (line 5)", "\"yarn\"", "a section { factor, original-max-position-embeddings, ... } for YaRN, or none")]
     [InlineData("model.rope-scaling.factor = 4", "my.conf: model.rope-scaling.original-max-position-embeddings", "nothing", "a whole number of at least 0")]
+    [InlineData("model.vocab-size = 259", "my.conf: model.vocab-size (line 5)", "259", "at least the byte tokenizer's 260")]
+    [InlineData("data.max-bytes = 99999999999999999999 GB", "my.conf: data.max-bytes (line 5)", "\"99999999999999999999 GB\"", "a size of at least 1 byte (for example 64 MiB)")]
     [InlineData("model.config = x", "my.conf: model.config (line 5)", "a preset and a config", "one of the two")]
     public void A_bad_key_is_named_with_its_file_path_and_line(string line, string where, string found, string expected)
     {
@@ -77,6 +79,16 @@ public sealed class PlanMistakeTests
         Assert.Contains(where, error.Where, StringComparison.Ordinal);
         Assert.StartsWith("my.conf: ", error.Where, StringComparison.Ordinal);
         Assert.Contains(expected, error.Expected, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "x { ")]
+    [InlineData("x = ", "[")]
+    public void Brackets_without_an_end_are_refused_and_not_followed(string start, string opening)
+    {
+        var error = Given.Refused(() => Given.Plan(start + string.Concat(Enumerable.Repeat(opening, 100_000))));
+        Assert.Equal("my.conf: line 5", error.Where);
+        Assert.Contains("inside 32 others", error.Found, StringComparison.Ordinal);
     }
 
     [Theory]
