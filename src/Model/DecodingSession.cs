@@ -15,11 +15,14 @@ public sealed class DecodingSession : IDisposable
     /// <summary>A longer prompt goes through in pieces: the scores of a piece against everything before it exist at once.</summary>
     private const int Piece = 64;
 
+    /// <summary>Memory follows the sequence, not what it may become: room for this many tokens at first, then doubled.</summary>
+    private const int FirstRoom = 256;
+
     private readonly ParameterLayout _layout;
     private readonly NativeBuffer _parameters;
     private readonly DeepSeekNetwork _network;
-    private readonly RotaryTable _rotary;
     private readonly LatentCache[] _caches;
+    private RotaryTable _rotary;
 
     /// <summary>Makes an empty sequence.</summary>
     /// <param name="layout">The model.</param>
@@ -34,8 +37,8 @@ public sealed class DecodingSession : IDisposable
         TorchRuntime.BindThread();
         (_layout, _parameters, Capacity) = (layout, parameters, capacity);
         _network = new DeepSeekNetwork(layout);
-        _rotary = new RotaryTable(layout.Config, capacity);
-        _caches = _network.NewCaches(capacity);
+        _rotary = new RotaryTable(layout.Config, 0);
+        _caches = _network.NewCaches();
     }
 
     /// <summary>Most tokens of the sequence.</summary>
@@ -54,6 +57,7 @@ public sealed class DecodingSession : IDisposable
         if (tokens.Length > Capacity - Length) throw new BadInputException("sequence", $"{Length} + {tokens.Length} tokens", $"at most {Capacity}");
         _layout.Config.RequireTokens("tokens", tokens);
         TorchRuntime.BindThread();
+        MakeRoom(Length + tokens.Length);
         using IDisposable noGraph = no_grad();
         float[] logits = [];
         while (!tokens.IsEmpty)
@@ -83,6 +87,15 @@ public sealed class DecodingSession : IDisposable
             tokens.Add(sampler.Next(Append(next), tokens));
             yield return tokens[^1];
         }
+    }
+
+    private void MakeRoom(int tokens)
+    {
+        if (tokens <= _rotary.Positions) return;
+        int room = (int)Math.Min(Capacity, Math.Max(tokens, Math.Max(FirstRoom, 2L * _rotary.Positions)));
+        foreach (LatentCache cache in _caches) cache.Grow(room);
+        _rotary.Dispose();
+        _rotary = new RotaryTable(_layout.Config, room);
     }
 
     /// <inheritdoc/>

@@ -31,7 +31,7 @@ public sealed record SamplingOptions
         Require("top-k", TopK, TopK >= 0, "0 or a positive whole number");
         Require("top-p", TopP, TopP is > 0 and <= 1, "a number above 0, up to 1");
         Require("min-p", MinP, MinP is >= 0 and <= 1, "a number from 0 to 1");
-        Require("repetition-penalty", RepetitionPenalty, RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), "a positive number");
+        Require("repetition-penalty", RepetitionPenalty, float.IsNormal((float)RepetitionPenalty) && RepetitionPenalty > 0, "a positive number within the range of fp32");
     }
 
     private static void Require(string option, double value, bool holds, string expected)
@@ -59,8 +59,10 @@ public sealed class TokenSampler
     /// <summary>The next token. Of equally likely tokens, the one with the lowest id ranks first.</summary>
     /// <param name="logits">One for each token id; changed by the repetition penalty.</param>
     /// <param name="before">The tokens so far.</param>
+    /// <exception cref="BadInputException">A logit is not finite: there is no likeliest token then.</exception>
     public int Next(Span<float> logits, IReadOnlyCollection<int> before)
     {
+        CheckpointFiles.RequireFinite("logits", logits, 0);
         if (_options.RepetitionPenalty != 1)
         {
             float penalty = (float)_options.RepetitionPenalty;

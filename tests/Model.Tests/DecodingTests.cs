@@ -51,6 +51,20 @@ public class DecodingTests
     }
 
     [Fact]
+    public void A_sequence_takes_the_memory_of_its_tokens_and_keeps_them_when_it_grows()
+    {
+        // Room for 2^31 - 1 tokens would be hundreds of GB; growing happens at 256 and 512 tokens.
+        using var model = new TestModel(TestModel.Tiny with { MaxPositionEmbeddings = int.MaxValue, VocabSize = 64, InitializerRange = 0.15 });
+        const int length = 520;
+        int[] tokens = model.Batch(5, 1, length).Tokens[..length];
+        float[] whole = model.Replica.Observe(1, length, tokens, (_, _) => { });
+        using var session = new DecodingSession(model.Layout, model.Parameters, int.MaxValue);
+        session.Append(tokens.AsSpan(0, 200));
+        for (int t = 200; t < length; t++)
+            Assert.True(ParityCase.WorstDifference(session.Append(tokens.AsSpan(t, 1)), whole.AsSpan(t * 64, 64)) <= 3e-5, $"position {t}");
+    }
+
+    [Fact]
     public void A_sequence_that_does_not_fit_is_refused_and_goes_on_as_before()
     {
         using var model = new TestModel(TestModel.Tiny);
@@ -124,6 +138,18 @@ public class TokenSamplerTests
         };
         Assert.Equal("--" + option, Assert.Throws<BadInputException>(() => new TokenSampler(options)).Where);
     }
+
+    [Theory]
+    [InlineData(1e-300)] // 0 in fp32
+    [InlineData(1e300)] // infinite in fp32
+    public void A_penalty_beyond_fp32_is_refused(double penalty) =>
+        Assert.Equal("--repetition-penalty", Assert.Throws<BadInputException>(() => new TokenSampler(new SamplingOptions { RepetitionPenalty = penalty })).Where);
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void Logits_that_are_not_finite_choose_nothing(float logit) =>
+        Assert.Contains("index 1", Assert.Throws<BadInputException>(() => new TokenSampler(new SamplingOptions()).Next([0, logit], [])).Message);
 
     private static int Next(SamplingOptions options) => new TokenSampler(options).Next([.. Logits], []);
 

@@ -14,7 +14,7 @@ internal sealed unsafe partial class LatentAttention
     private readonly float _scale = Scale(config);
 
     /// <summary>An empty cache.</summary>
-    internal LatentCache NewCache(int capacity) => new(capacity, _latent, _rope);
+    internal LatentCache NewCache() => new(_latent, _rope);
 
     /// <summary>residual + attention(x) of tokens [n, hidden] at the positions from <paramref name="start"/> on; their latents go into the cache.</summary>
     internal Tensor Decode(Pass pass, LatentCache cache, int start, Tensor x, Tensor residual)
@@ -56,7 +56,7 @@ internal sealed unsafe partial class LatentAttention
 internal sealed unsafe partial class DecoderLayer
 {
     /// <summary>An empty cache.</summary>
-    internal LatentCache NewCache(int capacity) => attention.NewCache(capacity);
+    internal LatentCache NewCache() => attention.NewCache();
 
     /// <summary>The residual stream [n, hidden] after this layer, for tokens at the positions from <paramref name="start"/> on.</summary>
     internal Tensor Decode(Pass pass, LatentCache cache, int start, Tensor x, Span<long> tokensPerExpert)
@@ -72,7 +72,7 @@ internal sealed unsafe partial class DecoderLayer
 internal sealed partial class DeepSeekNetwork
 {
     /// <summary>Empty caches, one for each layer.</summary>
-    internal LatentCache[] NewCaches(int capacity) => [.. _layers.Select(layer => layer.NewCache(capacity))];
+    internal LatentCache[] NewCaches() => [.. _layers.Select(layer => layer.NewCache())];
 
     /// <summary>The logits [1, vocabulary] after the last of the tokens, which stand at the positions from <paramref name="start"/> on.</summary>
     internal Tensor Decode(Pass pass, LatentCache[] caches, int start, ReadOnlySpan<int> tokens)

@@ -27,10 +27,10 @@ internal sealed unsafe class RotaryTable : IDisposable
             for (int position = 0; position < positions; position++)
             {
                 var (sin, cos) = DeterministicMath.SinCos(position * frequency);
-                int i = (position * Width) + (2 * j);
-                _cosine.Span[i] = _cosine.Span[i + 1] = (float)(cos * factor);
-                _sine.Span[i] = (float)(-sin * factor);
-                _sine.Span[i + 1] = (float)(sin * factor);
+                float* cosines = Row(_cosine, position) + (2 * j), sines = Row(_sine, position) + (2 * j);
+                cosines[0] = cosines[1] = (float)(cos * factor);
+                sines[0] = (float)(-sin * factor);
+                sines[1] = (float)(sin * factor);
             }
         }
     }
