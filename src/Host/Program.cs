@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using ElasticTrain.Core;
 using ElasticTrain.Host.Commands;
 
@@ -17,6 +18,7 @@ if (parsed.Errors.Count > 0)
 }
 try
 {
+    if (EmptyArgument(parsed.CommandResult) is { } name) throw new BadInputException(name, "empty text", "at least one character");
     // Ctrl-C is each command's own business: it may have something to save.
     return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
@@ -35,4 +37,18 @@ catch (Exception error)
     // Not one of ours: the trace is for whoever mends it, and the exit code is still the contract's.
     Console.Error.WriteLine($"internal error: {error}");
     return 1;
+}
+
+// No path, name or text of any command may be empty.
+static string? EmptyArgument(CommandResult command)
+{
+    foreach (SymbolResult result in command.Children)
+    {
+        switch (result)
+        {
+            case OptionResult option when option.Tokens.Any(token => token.Value.Length == 0): return option.Option.Name;
+            case ArgumentResult argument when argument.Tokens.Any(token => token.Value.Length == 0): return argument.Argument.Name;
+        }
+    }
+    return null;
 }

@@ -27,6 +27,7 @@ public static class ModelCommands
         {
             var (config, batch, global) = Find(parsed.GetRequiredValue(what));
             int sequence = Positive("--seq", parsed.GetValue(length) ?? batch?.SequenceLength ?? Math.Min(4096, config.MaxPositionEmbeddings));
+            if (sequence > config.MaxPositionEmbeddings) throw new BadInputException("--seq", $"{sequence}", $"at most max_position_embeddings = {config.MaxPositionEmbeddings}");
             Print(ParameterLayout.Create(config), Positive("--micro-batch", parsed.GetValue(rows) ?? batch?.MicroBatchSize ?? 1), sequence, global, parsed.GetValue(shards));
             return 0;
         });

@@ -67,6 +67,7 @@ public sealed class GenerateTests(SmallRuns runs)
     [InlineData("--top-p", "--model", "x", "--prompt", "a", "--top-p", "2")]
     [InlineData("--stop", "--model", "x", "--prompt", "a", "--stop", "")]
     [InlineData("no such folder", "--model", "nowhere", "--prompt", "a")]
+    [InlineData("--run-dir: found empty text", "--run-dir", "", "--prompt", "a")]
     public async Task A_mistake_is_named(string says, params string[] arguments)
     {
         var (code, said) = await SmallRuns.CommandAsync(["generate", .. arguments]);
