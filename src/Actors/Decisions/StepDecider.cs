@@ -1,3 +1,4 @@
+using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
@@ -16,20 +17,19 @@ public static class StepDecider
     /// <param name="input">The parameter version that the gradients were computed from.</param>
     /// <param name="commandContents">Canonical texts of the commands that take effect at this step, in journal order.</param>
     /// <param name="sealedShards">The reports of all shards that are not frozen, in ascending shard order.</param>
-    /// <param name="rankLossSums">Sum of the token losses of each rank, by rank: V values, nats.</param>
+    /// <param name="outcomes">What each rank found, by rank: V of them.</param>
     /// <param name="denominator">Tokens that count in the loss, over all ranks.</param>
     /// <param name="optimizerStep">t of the bias corrections, from 1: how many steps are applied once this one is, skipped ones not
     /// counted.</param>
-    /// <param name="tokensPerExpert">Tokens routed to each expert, over all ranks; passed through.</param>
-    /// <exception cref="ArgumentException">Reports out of order or twice, or not one loss for each rank.</exception>
+    /// <exception cref="ArgumentException">Reports out of order or twice, or not one outcome for each rank.</exception>
     public static StepDecision Decide(
         Plan plan, Lineage input, IReadOnlyList<string> commandContents, IReadOnlyList<ShardSealReport> sealedShards,
-        IReadOnlyList<double> rankLossSums, long denominator, long optimizerStep, long[] tokensPerExpert)
+        IReadOnlyList<RankOutcome> outcomes, long denominator, long optimizerStep)
     {
         Step step = input.Step.Next;
         int ranks = plan.PhaseAt(step).Batch.VirtualWorldSize;
-        if (rankLossSums.Count != ranks)
-            throw new ArgumentException($"Step {step} has {ranks} ranks, found the losses of {rankLossSums.Count}.", nameof(rankLossSums));
+        if (outcomes.Count != ranks)
+            throw new ArgumentException($"Step {step} has {ranks} ranks, found the outcomes of {outcomes.Count}.", nameof(outcomes));
         ArgumentOutOfRangeException.ThrowIfNegative(denominator);
         ArgumentOutOfRangeException.ThrowIfLessThan(optimizerStep, 1);
         foreach (var (before, after) in sealedShards.Zip(sealedShards.Skip(1)))
@@ -49,9 +49,13 @@ public static class StepDecider
         bool skipped = !float.IsFinite(gradientNorm);
         float scale = skipped ? 0f : clip > 0 && norm > clip ? (float)(clip / norm) : 1f;
         return new StepDecision(
-            step, LossBits(TreeSum(rankLossSums), denominator), gradientNorm, scale, (float)LearningRate.At(plan, step),
+            step, LossBits(TreeSum([.. outcomes.Select(o => o.LossSum)]), denominator), gradientNorm, scale, (float)LearningRate.At(plan, step),
             AdamCoefficients.BiasCorrection((float)plan.Optimizer.Beta1, optimizerStep), AdamCoefficients.BiasCorrection((float)plan.Optimizer.Beta2, optimizerStep), denominator, skipped,
-            tokensPerExpert, Lineages.Next(input, commandContents, sealedShards));
+            RankOutcome.SumTokensPerExpert(outcomes), Lineages.Next(input, commandContents, sealedShards))
+        {
+            MtpLoss = BitConverter.UInt32BitsToSingle(LossBits(TreeSum([.. outcomes.Select(o => o.MtpLossSum)]), outcomes.Sum(o => o.MtpLossTokens))),
+            BalanceLoss = BitConverter.UInt32BitsToSingle(LossBits(TreeSum([.. outcomes.Select(o => o.BalanceLoss)]), 1)),
+        };
     }
 
     /// <summary>

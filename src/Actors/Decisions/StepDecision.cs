@@ -29,12 +29,18 @@ public sealed record StepDecision(
     /// <summary>The mean loss per token in nats.</summary>
     public float Loss => BitConverter.UInt32BitsToSingle(LossBits);
 
+    /// <summary>The prediction module's mean loss per prediction in nats; 0 without one.</summary>
+    public float MtpLoss { get; init; }
+
+    /// <summary>The balance loss; 0 without one.</summary>
+    public float BalanceLoss { get; init; }
+
     /// <summary>Two decisions are equal if all their bits are.</summary>
     public bool Equals(StepDecision? other) =>
         other is not null && Step == other.Step && LossBits == other.LossBits && Tokens == other.Tokens && Skipped == other.Skipped
         && Lineage == other.Lineage && SameBits(GradientNorm, other.GradientNorm) && SameBits(ClipScale, other.ClipScale)
         && SameBits(LearningRate, other.LearningRate) && SameBits(BiasCorrection1, other.BiasCorrection1)
-        && SameBits(BiasCorrection2, other.BiasCorrection2) && TokensPerExpert.AsSpan().SequenceEqual(other.TokensPerExpert);
+        && SameBits(BiasCorrection2, other.BiasCorrection2) && SameBits(MtpLoss, other.MtpLoss) && SameBits(BalanceLoss, other.BalanceLoss) && TokensPerExpert.AsSpan().SequenceEqual(other.TokensPerExpert);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Step, LossBits, Lineage);

@@ -1,4 +1,5 @@
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Devices;
 
@@ -23,6 +24,23 @@ public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRang
 /// <param name="TokensPerExpert">Row-major [MoE layer, expert].</param>
 public sealed record RankOutcome(double LossSum, long LossTokens, IReadOnlyList<long> TokensPerExpert)
 {
+    /// <summary>The prediction module's loss summed over its predictions, nats; 0 without one.</summary>
+    public double MtpLossSum { get; init; }
+
+    /// <summary>Number of these predictions.</summary>
+    public long MtpLossTokens { get; init; }
+
+    /// <summary>The rank's part of the step's balance loss; 0 without one.</summary>
+    public double BalanceLoss { get; init; }
+
+    /// <summary>What a rank's result holds besides its gradient.</summary>
+    public static RankOutcome Of(RankResult result) => new(result.LossSum, result.LossTokens, result.TokensPerExpert)
+    {
+        MtpLossSum = result.MtpLossSum,
+        MtpLossTokens = result.MtpLossTokens,
+        BalanceLoss = result.BalanceLoss,
+    };
+
     /// <summary>Tokens per expert of several ranks together.</summary>
     /// <param name="outcomes">At least one.</param>
     public static long[] SumTokensPerExpert(IReadOnlyList<RankOutcome> outcomes)

@@ -127,7 +127,7 @@ public sealed class GpuActor : ReceiveActor
             }
             if (isLast) _sum.AddLast(new RankId(message.Rank), gradient);
             else _sum.Add(new RankId(message.Rank), gradient);
-            _outcomes.Add(new RankOutcome(result.LossSum, result.LossTokens, result.TokensPerExpert));
+            _outcomes.Add(RankOutcome.Of(result));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {

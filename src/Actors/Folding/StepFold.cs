@@ -1,5 +1,6 @@
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Decisions;
+using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Collectives;
@@ -67,21 +68,18 @@ public sealed class StepFold : IDisposable
         int ranks = _run.Geometry.VirtualRanks;
         long denominator = _run.Samples.UnmaskedTokens(step);
         using var accumulator = new BlockAccumulator(ranks, _run.Layout.TotalLength, _pool);
-        var losses = new double[ranks];
-        long[]? counts = null;
+        var outcomes = new RankOutcome[ranks];
         for (int rank = 0; rank < ranks; rank++)
         {
             var gradient = _pool.Rent(_run.Layout.TotalLength);
             var result = _model.ComputeRank(_run.Samples.ReadRank(step, new RankId(rank)), denominator, frozenPrefix, gradient);
             accumulator.Add(new RankId(rank), gradient);
-            losses[rank] = result.LossSum;
-            counts ??= new long[result.TokensPerExpert.Length];
-            for (int i = 0; i < counts.Length; i++) counts[i] += result.TokensPerExpert[i];
+            outcomes[rank] = RankOutcome.Of(result);
         }
         var sum = accumulator.Take()[0].Sum;
         try
         {
-            return Apply(sum, losses, denominator, counts ?? [], frozenPrefix, effective);
+            return Apply(sum, outcomes, denominator, frozenPrefix, effective);
         }
         finally
         {
@@ -99,7 +97,7 @@ public sealed class StepFold : IDisposable
     }
 
     private StepCommitted Apply(
-        NativeBuffer sum, double[] losses, long denominator, long[] counts, int frozenPrefix, IReadOnlyList<FreezeEntry> effective)
+        NativeBuffer sum, RankOutcome[] outcomes, long denominator, int frozenPrefix, IReadOnlyList<FreezeEntry> effective)
     {
         var reports = new List<ShardSealReport>();
         foreach (var shard in _shards)
@@ -109,7 +107,7 @@ public sealed class StepFold : IDisposable
             reports.Add(new ShardSealReport(shard.Info.Id, sumOfSquares, finite, digest));
         }
         var decision = StepDecider.Decide(
-            _run.Plan, Version, [.. effective.Select(e => e.Content)], reports, losses, denominator, OptimizerStep + 1, counts);
+            _run.Plan, Version, [.. effective.Select(e => e.Content)], reports, outcomes, denominator, OptimizerStep + 1);
         var apply = ApplyStep.From(default, Version, OptimizerStep, decision, frozenPrefix, effective);
         foreach (var shard in _shards) shard.Apply(apply, sum.Slice(shard.Info.Offset, shard.Info.Length));
         CopyParameters();

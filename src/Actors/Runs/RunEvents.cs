@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
@@ -40,7 +41,16 @@ public sealed record ReplicasPlaced(Lineage From, IReadOnlyList<ReplicaPlacement
 /// <param name="OptimizerStep">Updates applied so far: t of the bias corrections.</param>
 /// <param name="Digest">D(step).</param>
 public sealed record StepCommitted(
-    Step Step, uint LossBits, float GradientNorm, float LearningRate, long Tokens, bool Skipped, long OptimizerStep, Digest256 Digest) : IRunEvent;
+    Step Step, uint LossBits, float GradientNorm, float LearningRate, long Tokens, bool Skipped, long OptimizerStep, Digest256 Digest) : IRunEvent
+{
+    /// <summary>The prediction module's mean loss per prediction, nats. 0, and absent from the journal, without a module; journals from before it was recorded lack it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public float MtpLoss { get; init; }
+
+    /// <summary>The balance loss, likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public float BalanceLoss { get; init; }
+}
 
 /// <summary>A checkpoint is complete on storage. One without this event does not exist.</summary>
 /// <param name="Version">The version it holds.</param>

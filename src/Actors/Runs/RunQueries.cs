@@ -38,4 +38,11 @@ public sealed record ShardStatus(string Id, int Replica, string Node, long Bytes
 public sealed record RunStatus(
     string State, string Detail, long Step, long Steps, IReadOnlyList<WorkerStatus> Workers, string? CoordinatorNode, int CoordinatorPid,
     long Term, IReadOnlyList<ShardStatus> Shards, int FrozenLayers, float Loss, float LearningRate, float GradientNorm,
-    double TokensPerSecond, long? Checkpoint, IReadOnlyList<NumberedNote> Notes);
+    double TokensPerSecond, long? Checkpoint, IReadOnlyList<NumberedNote> Notes)
+{
+    /// <summary>The prediction module's mean loss in the last committed step, nats; 0 without one.</summary>
+    public float MtpLoss { get; init; }
+
+    /// <summary>The balance loss of the last committed step; 0 without one.</summary>
+    public float BalanceLoss { get; init; }
+}

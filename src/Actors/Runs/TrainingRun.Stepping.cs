@@ -160,7 +160,7 @@ public sealed partial class TrainingRun
         var decision = StepDecider.Decide(
             _node.Plan, progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
-            [.. progress.Outcomes.Select(o => o.LossSum)], denominator, _optimizerStep + 1, RankOutcome.SumTokensPerExpert(progress.Outcomes));
+            progress.Outcomes, denominator, _optimizerStep + 1);
         var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);
         var committed = apply.Decision;
         if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))

@@ -232,7 +232,11 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             [.. placements.Select(p => new ShardStatus(p.Shard.ToString(), p.Replica.Value, p.Node.Name, 12L * _node.Layout.Shards[p.Shard.Value].Length))],
             _progress?.FrozenPrefix ?? _state.FrozenPrefixAt(_version.Step.Next),
             last is null ? 0 : BitConverter.UInt32BitsToSingle(last.LossBits), last?.LearningRate ?? 0, last?.GradientNorm ?? 0,
-            _meter.TokensPerSecond, _state.Seals.Count > 0 ? _state.Seals[^1].Version.Step.Value : null, _notes.All());
+            _meter.TokensPerSecond, _state.Seals.Count > 0 ? _state.Seals[^1].Version.Step.Value : null, _notes.All())
+        {
+            MtpLoss = last?.MtpLoss ?? 0,
+            BalanceLoss = last?.BalanceLoss ?? 0,
+        };
     }
 
     private void OnNudge()

@@ -89,7 +89,11 @@ public sealed record ApplyStep(
     {
         var committed = new Runs.StepCommitted(
             decision.Step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
-            decision.Skipped ? optimizerStep : optimizerStep + 1, decision.Lineage);
+            decision.Skipped ? optimizerStep : optimizerStep + 1, decision.Lineage)
+        {
+            MtpLoss = decision.MtpLoss,
+            BalanceLoss = decision.BalanceLoss,
+        };
         return new ApplyStep(
             term, input, new Lineage(decision.Step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1, decision.BiasCorrection2,
             frozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);

@@ -7,6 +7,7 @@ using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Serialization;
 using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Nodes;
+using ElasticTrain.Host.Progress;
 
 namespace ElasticTrain.Host.Commands;
 
@@ -132,7 +133,11 @@ public static class InspectCommands
             name, detail, state.Committed.Count, name == "finished" ? state.Committed.Count : RunSession.LoadPlan(folder).TotalSteps,
             [.. live.Select(n => new WorkerStatus(n.Name, n.Pid, 0))], null, 0, state.Coordinator?.Term.Value ?? 0, [],
             state.FrozenPrefixAt(state.CommittedVersion.Step), last is null ? 0 : BitConverter.UInt32BitsToSingle(last.LossBits),
-            last?.LearningRate ?? 0, last?.GradientNorm ?? 0, 0, state.Seals.Count == 0 ? null : state.Seals[^1].Version.Step.Value, []);
+            last?.LearningRate ?? 0, last?.GradientNorm ?? 0, 0, state.Seals.Count == 0 ? null : state.Seals[^1].Version.Step.Value, [])
+        {
+            MtpLoss = last?.MtpLoss ?? 0,
+            BalanceLoss = last?.BalanceLoss ?? 0,
+        };
     }
 
     private static JsonObject StatusJson(RunStatus status)
@@ -149,7 +154,7 @@ public static class InspectCommands
         System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{status.State}: step {status.Step} of {status.Steps}  ({status.Detail})"));
         if (status.Step > 0)
             System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"loss {status.Loss:0.0000}  tokens/s {status.TokensPerSecond:0}  lr {status.LearningRate:0.00e+00}  grad {status.GradientNorm:0.000}  checkpoint {status.Checkpoint?.ToString(CultureInfo.InvariantCulture) ?? "none"}"));
+                $"loss {status.Loss:0.0000}{ProgressView.SideLosses(status.MtpLoss, status.BalanceLoss)}  tokens/s {status.TokensPerSecond:0}  lr {status.LearningRate:0.00e+00}  grad {status.GradientNorm:0.000}  checkpoint {status.Checkpoint?.ToString(CultureInfo.InvariantCulture) ?? "none"}"));
         if (status.FrozenLayers > 0) System.Console.WriteLine($"frozen: the embedding and layers 0-{status.FrozenLayers - 1}");
         if (status.CoordinatorNode is not null) System.Console.WriteLine($"coordinator: {status.CoordinatorNode} (pid {status.CoordinatorPid}, term {status.Term})");
         foreach (var worker in status.Workers) System.Console.WriteLine($"worker: {worker.Node} (pid {worker.Pid}, {worker.Devices} device(s))");
@@ -162,7 +167,7 @@ public static class InspectCommands
         RunCreated e => $"run {e.Run} plan {e.PlanHash.Short} numerics {e.NumericsClass.Short}",
         CoordinatorStarted e => $"term {e.Term} on {e.Node} (pid {e.Pid})",
         ReplicasPlaced e => $"from step {e.From.Step} on {string.Join(", ", e.Placements.GroupBy(p => p.Node.Name).Select(g => $"{g.Key} ({g.Count()})"))}: {e.Reason}",
-        StepCommitted e => string.Create(CultureInfo.InvariantCulture, $"step {e.Step} loss {BitConverter.UInt32BitsToSingle(e.LossBits):0.0000} digest {e.Digest.Short}{(e.Skipped ? " skipped" : "")}"),
+        StepCommitted e => string.Create(CultureInfo.InvariantCulture, $"step {e.Step} loss {BitConverter.UInt32BitsToSingle(e.LossBits):0.0000}{ProgressView.SideLosses(e.MtpLoss, e.BalanceLoss)} digest {e.Digest.Short}{(e.Skipped ? " skipped" : "")}"),
         CheckpointSealed e => $"step {e.Version.Step} state {e.State.Short}",
         CheckpointFailed e => $"step {e.Step}: {e.Reason}",
         LayersFrozen e => $"layers 0-{e.LastLayer} from step {e.EffectiveStep} on, moments {(e.DropMoments ? "dropped" : "kept")}, by {e.Sender}",

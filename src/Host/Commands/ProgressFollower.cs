@@ -44,6 +44,10 @@ public sealed class ProgressFollower(ProgressView view, TimeSpan interval)
         if (status.State == "waiting") Wait(status.Detail);
         else _lastWait = "";
         view.Show(new ProgressSample(
-            status.Step, status.Steps, status.Loss, status.TokensPerSecond, status.LearningRate, status.GradientNorm, status.Workers.Count, status.State));
+            status.Step, status.Steps, status.Loss, status.TokensPerSecond, status.LearningRate, status.GradientNorm, status.Workers.Count, status.State)
+        {
+            MtpLoss = status.MtpLoss,
+            BalanceLoss = status.BalanceLoss,
+        });
     }
 }

@@ -10,4 +10,11 @@ namespace ElasticTrain.Host.Progress;
 /// <param name="Workers">Nodes that train.</param>
 /// <param name="State">waiting, running, paused, finished or stopped.</param>
 public sealed record ProgressSample(
-    long Step, long Steps, double Loss, double TokensPerSecond, double LearningRate, double GradientNorm, int Workers, string State);
+    long Step, long Steps, double Loss, double TokensPerSecond, double LearningRate, double GradientNorm, int Workers, string State)
+{
+    /// <summary>The prediction module's mean loss of that step, in nats per prediction; 0 without one.</summary>
+    public double MtpLoss { get; init; }
+
+    /// <summary>The balance loss of that step; 0 without one.</summary>
+    public double BalanceLoss { get; init; }
+}

@@ -66,6 +66,11 @@ public sealed class ProgressView(TextWriter output, bool terminal, Func<int> wid
         }
     }
 
+    /// <summary>The losses beside the main one, <c>  mtp 2.3450  balance 0.0123</c>, as far as the model has them.</summary>
+    /// <param name="mtp">The prediction module's; 0 for none.</param>
+    /// <param name="balance">The balance loss; 0 for none.</param>
+    public static string SideLosses(double mtp, double balance) => Shown("mtp", mtp) + Shown("balance", balance);
+
     /// <summary>The line of a sample: <c>step 12/600  loss 2.3450  ppl 10.43  tokens/s 5120  lr 3.00e-04  grad 0.912  workers 3  eta 00:01:02</c>.</summary>
     /// <param name="sample">Where the run stands.</param>
     /// <param name="left">The time left, if known.</param>
@@ -75,7 +80,7 @@ public sealed class ProgressView(TextWriter output, bool terminal, Func<int> wid
         line.Append(CultureInfo.InvariantCulture, $"step {sample.Step}/{sample.Steps}");
         if (sample.Step > 0)
         {
-            line.Append(CultureInfo.InvariantCulture, $"  loss {sample.Loss:0.0000}  ppl {Perplexity(sample.Loss)}  tokens/s {sample.TokensPerSecond:0}");
+            line.Append(CultureInfo.InvariantCulture, $"  loss {sample.Loss:0.0000}  ppl {Perplexity(sample.Loss)}{SideLosses(sample.MtpLoss, sample.BalanceLoss)}  tokens/s {sample.TokensPerSecond:0}");
             line.Append(CultureInfo.InvariantCulture, $"  lr {sample.LearningRate:0.00e+00}  grad {sample.GradientNorm:0.000}");
         }
         line.Append(CultureInfo.InvariantCulture, $"  workers {sample.Workers}");
@@ -83,6 +88,8 @@ public sealed class ProgressView(TextWriter output, bool terminal, Func<int> wid
         else if (left is { } time) line.Append(CultureInfo.InvariantCulture, $"  eta {(long)time.TotalHours:00}:{time.Minutes:00}:{time.Seconds:00}");
         return line.ToString();
     }
+
+    private static string Shown(string name, double loss) => loss == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"  {name} {loss:0.0000}");
 
     private static string Perplexity(double loss)
     {

@@ -1,4 +1,5 @@
 using ElasticTrain.Actors.Decisions;
+using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Tests.Plans;
 using ElasticTrain.Core;
@@ -15,7 +16,7 @@ public sealed class StepDeciderTests
 
     private static StepDecision Decide(
         IReadOnlyList<ShardSealReport> shards, double[]? losses = null, long denominator = 256, long optimizerStep = 1, Plan? plan = null, Lineage? input = null, params string[] commands) =>
-        StepDecider.Decide(plan ?? Tiny, input ?? Before, commands, shards, losses ?? [1, 2, 3, 4], denominator, optimizerStep, [5, 6]);
+        StepDecider.Decide(plan ?? Tiny, input ?? Before, commands, shards, [.. (losses ?? [1, 2, 3, 4]).Select(loss => new RankOutcome(loss, 64, [5, 6]))], denominator, optimizerStep);
 
     [Fact]
     public void A_gradient_longer_than_the_clip_is_scaled_down_to_it()
@@ -53,6 +54,18 @@ public sealed class StepDeciderTests
         Assert.Equal(0u, Decide([], [0, 0, 0, 0], 0).LossBits);
         Assert.Equal(0x7FC00000u, Decide([], [1, double.NaN, 3, 4]).LossBits);
         Assert.Equal(0x7FC00000u, Decide([], [1, -double.NaN, double.NegativeInfinity, double.PositiveInfinity]).LossBits);
+    }
+
+    [Fact]
+    public void Losses_beside_the_main_one_are_sums_along_the_tree_as_well_and_change_nothing_else()
+    {
+        static StepDecision Decide(Func<int, RankOutcome> outcome) => StepDecider.Decide(Tiny, Before, [], [], [.. Enumerable.Range(0, 4).Select(outcome)], 256, 1);
+        static RankOutcome Plain(int rank) => new(rank, 64, [5, 6]);
+        double[] sums = [1e17, 1, -1e17, 6];
+        StepDecision with = Decide(rank => Plain(rank) with { MtpLossSum = rank, MtpLossTokens = 3, BalanceLoss = sums[rank] }), without = Decide(Plain);
+        Assert.Equal((0.5f, 0f), (with.MtpLoss, with.BalanceLoss)); // 6 of 12; the tree loses 1 and 6
+        Assert.Equal((0f, 0f), (without.MtpLoss, without.BalanceLoss));
+        Assert.Equal(without, with with { MtpLoss = 0, BalanceLoss = 0 });
     }
 
     [Theory]

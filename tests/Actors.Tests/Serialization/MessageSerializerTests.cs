@@ -40,6 +40,18 @@ public sealed class MessageSerializerTests : IDisposable
         Same.Require(commit, RoundTrip(commit));
     }
 
+    [Fact]
+    public void Losses_beside_the_main_one_are_in_the_journal_of_a_model_that_has_them_alone()
+    {
+        var plain = Runs.Sample.Commit(1);
+        var full = plain with { MtpLoss = 2.5f, BalanceLoss = float.NaN };
+        Same.Require(full, RoundTrip(full));
+        string text = System.Text.Encoding.UTF8.GetString(_serializer.ToBinary(plain));
+        Assert.DoesNotContain("mtp", text, StringComparison.OrdinalIgnoreCase); // as in journals from before
+        Assert.DoesNotContain("balance", text, StringComparison.OrdinalIgnoreCase);
+        Same.Require(plain, RoundTrip(plain));
+    }
+
     [Theory]
     [InlineData(-0.0)]
     [InlineData(double.NaN)]

@@ -22,6 +22,22 @@ public sealed class SameBitsTests(References references)
     }
 
     [Fact]
+    public async Task A_prediction_module_and_a_balance_loss_give_the_same_bits_and_are_journaled()
+    {
+        const long steps = 20;
+        string[] more = ["model.num-nextn-predict-layers=1", "model.aux-loss-alpha=0.01"];
+        RunDigest expected = await references.DigestAsync(steps, more);
+        using ElasticRun run = references.NewRun(more);
+        await run.TrainToEndAsync(steps, nodes: 2);
+        (await run.DigestAsync()).ShouldBe(expected, run.Describe);
+        Assert.Contains($"steps 1 to {steps} replayed", await run.SucceedAsync("verify", "--from", "0"), StringComparison.Ordinal);
+        IReadOnlyList<PrintedEvent> commits = await run.EventsAsync("StepCommitted");
+        Assert.InRange(commits[0].Data["mtpLoss"]!.GetValue<float>(), 4, 7); // ln 260 is 5.6
+        Assert.True(commits.All(commit => commit.Data["balanceLoss"]!.GetValue<float>() > 0));
+        Assert.Contains("  mtp ", await run.SucceedAsync("status"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Two_runs_side_by_side_on_one_machine_do_not_touch_each_other()
     {
         RunDigest expected = await references.DigestAsync(Steps);

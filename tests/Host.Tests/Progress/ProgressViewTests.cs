@@ -15,6 +15,13 @@ public class ProgressViewTests
     }
 
     [Fact]
+    public void Losses_beside_the_main_one_are_shown_if_the_model_has_them()
+    {
+        Assert.Contains("ppl 10.43  mtp 2.5000  balance 0.0123  tokens/s", ProgressView.Format(Sample(12) with { MtpLoss = 2.5, BalanceLoss = 0.0123 }, null), StringComparison.Ordinal);
+        Assert.Contains("ppl 10.43  mtp NaN  tokens/s", ProgressView.Format(Sample(12) with { MtpLoss = double.NaN }, null), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Before_the_first_step_there_are_no_figures_to_show()
     {
         Assert.Equal("step 0/600  workers 0  waiting", ProgressView.Format(new ProgressSample(0, 600, double.NaN, 0, 0, 0, 0, "waiting"), null));
