@@ -26,7 +26,7 @@ internal static class StrictJson
             {
                 case JsonTokenType.StartObject: open.Push(new HashSet<string>(StringComparer.Ordinal)); break;
                 case JsonTokenType.EndObject: open.Pop(); break;
-                case JsonTokenType.String when reader.ValueIsEscaped: Text(ref reader); break;
+                case JsonTokenType.String: Text(ref reader); break;
                 case JsonTokenType.PropertyName when Text(ref reader) is var name && !open.Peek().Add(name): throw new JsonException($"the key \"{name}\" twice in one object");
             }
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Data.Common;
 using ElasticTrain.Core;
 using ElasticTrain.Host.Commands;
 
@@ -30,6 +31,12 @@ catch (BadInputException error)
 catch (ElasticTrainException error)
 {
     Console.Error.WriteLine(error.Message);
+    return 1;
+}
+catch (DbException error)
+{
+    // Locked, on a disk that cannot be written, or its server is down: nothing is wrong with the program.
+    Console.Error.WriteLine($"the journal cannot be used: {error.Message}");
     return 1;
 }
 catch (Exception error)

@@ -87,6 +87,17 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Contains(named, Assert.Throws<CorruptionException>(() => SafetensorsReader.Open(Raw(Encoding.UTF8.GetByteCount(header), header, 8))).Message);
     }
 
+    [Fact]
+    public void Bytes_that_are_no_text_are_refused()
+    {
+        byte[] header = Encoding.Latin1.GetBytes("{\"x\":{\"dtype\":\"F\u00c332\",\"shape\":[2],\"data_offsets\":[0,8]}}");
+        string path = Raw(header.Length, new string(' ', header.Length), 8);
+        byte[] file = File.ReadAllBytes(path);
+        header.CopyTo(file, 8);
+        File.WriteAllBytes(path, file);
+        Assert.Throws<CorruptionException>(() => SafetensorsReader.Open(path));
+    }
+
     [Theory]
     [InlineData(-1)]
     [InlineData(1)]

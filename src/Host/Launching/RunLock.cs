@@ -19,20 +19,25 @@ public sealed class RunLock : IDisposable
 
     /// <summary>Takes the lock.</summary>
     /// <param name="runDirectory">The run's folder; made if it is not there.</param>
+    /// <exception cref="BadInputException">The folder cannot be made or written.</exception>
     /// <exception cref="ElasticTrainException">Another process holds it.</exception>
     public static RunLock Acquire(string runDirectory)
     {
-        Directory.CreateDirectory(runDirectory);
         string path = Path.Combine(runDirectory, "run.lock");
         FileStream file;
         try
         {
+            Directory.CreateDirectory(runDirectory);
             file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException e) when (e is not (DirectoryNotFoundException or PathTooLongException) && File.Exists(path))
         {
             string holder = Holder(runDirectory) is { } process ? $"process {process.Pid}" : "another process";
             throw new ElasticTrainException($"{runDirectory} is in use by {holder}: one train at a time runs in a folder", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException($"--run-dir {runDirectory}", e.Message, "a folder that can be made and written", e);
         }
         // Who holds it stands in a file of its own: opening the lock file to read it would itself be a lock.
         AtomicFile.Write(HolderPath(runDirectory), ProcessIdentity.Current.ToString());

@@ -54,6 +54,33 @@ public sealed class BadInputTests(SmallRuns runs)
         Assert.False(File.Exists(folder.File("run", "run.json")), "a run was made without its data");
     }
 
+    [Fact]
+    public async Task A_run_folder_that_cannot_be_is_named()
+    {
+        using var folder = new TestFolder();
+        await File.WriteAllTextAsync(folder.File("text"), "no folder");
+        foreach (string run in (string[])[folder.File("text"), folder.File("text", "run")])
+        {
+            var (code, output) = await SmallRuns.CommandAsync("train", runs.PlanFile, "--run-dir", run);
+            Assert.True(code == 2, $"train ended with {code}:\n{output}");
+            Assert.Contains($"--run-dir {run}: found", output);
+        }
+    }
+
+    [Fact]
+    public async Task A_journal_that_cannot_be_read_is_said_without_a_stack_trace()
+    {
+        using TestFolder run = SmallRuns.Copy(runs.Undisturbed);
+        string journal = Assert.Single(Directory.GetFiles(run.File("journal"), "journal.*"), file => !file.EndsWith("-wal", StringComparison.Ordinal) && !file.EndsWith("-shm", StringComparison.Ordinal));
+        byte[] content = await File.ReadAllBytesAsync(journal);
+        content.AsSpan(4096).Fill(0xFF); // the first page, with the tables' names, is good
+        await File.WriteAllBytesAsync(journal, content);
+        var (code, output) = await SmallRuns.CommandAsync("export", "--run-dir", run, "--out", run.File("hf"));
+        Assert.True(code == 1, $"export ended with {code}:\n{output}");
+        Assert.Contains("the journal cannot be used: SQLite Error", output);
+        Assert.DoesNotContain("internal error", output);
+    }
+
     [Theory]
     [InlineData("--nodes", "0")]
     [InlineData("--nodes", "-3")]
