@@ -1,4 +1,5 @@
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Plans;
 
@@ -176,7 +177,7 @@ internal sealed class PlanBinder
     private static NumericsPlan Numerics(PlanReader section)
     {
         var plan = new NumericsPlan(
-            section.Choice("compute", ComputeKind.Fp32, Words.Computes, "bf16", "fp16"),
+            section.Choice("compute", ComputeKind.Fp32, Words.Computes, "fp16"),
             section.Choice("mode", NumericsMode.Strict, Words.Modes));
         section.Close();
         return plan;

@@ -22,7 +22,8 @@ internal readonly unsafe struct HeadRows(float* start, int stride, int headStrid
 /// <param name="width">Dimensions of a query and a key.</param>
 /// <param name="valueWidth">Dimensions of a value.</param>
 /// <param name="scale">Factor on the products of queries and keys.</param>
-internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth, float scale)
+/// <param name="compute">What is multiplied.</param>
+internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth, float scale, ComputeKind compute)
 {
     private const int Block = 64;
 
@@ -47,9 +48,9 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
                 for (int first = 0; first < pass.Length; first += Block)
                 {
                     int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
-                    Gemm.Multiply(q.At(start + first, head), q.Stride, false, k.At(start, head), k.Stride, true, p, keys, queries, keys, width);
+                    Gemm.Multiply(q.At(start + first, head), q.Stride, false, k.At(start, head), k.Stride, true, p, keys, queries, keys, width, compute: compute);
                     for (int i = 0; i < queries; i++) SoftmaxKernel.Forward(p + ((long)i * keys), first + i + 1, keys, scale);
-                    Gemm.Multiply(p, keys, false, v.At(start, head), v.Stride, false, output.At(start + first, head), output.Stride, queries, valueWidth, keys);
+                    Gemm.Multiply(p, keys, false, v.At(start, head), v.Stride, false, output.At(start + first, head), output.Stride, queries, valueWidth, keys, compute: compute);
                     p += (long)queries * keys;
                 }
             }
@@ -78,11 +79,11 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
                     bool add = first != last;
                     p -= (long)queries * keys;
                     float* dOut = dOutput.At(start + first, head);
-                    Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth);
+                    Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth, compute: compute);
                     for (int i = 0; i < queries; i++) SoftmaxKernel.Backward(p + ((long)i * keys), ds + ((long)i * keys), first + i + 1, keys, scale);
-                    Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys);
-                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, add);
-                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, add);
+                    Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys, compute: compute);
+                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, add, compute);
+                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, add, compute);
                 }
                 p = end;
             }

@@ -10,17 +10,18 @@ namespace ElasticTrain.Model.Network;
 /// values are expanded from the normed latent; one rotary key is shared by all heads.
 /// </summary>
 /// <param name="config">Sizes.</param>
+/// <param name="compute">What is multiplied in the core; the maps say it for themselves.</param>
 /// <param name="down">q_a_proj (or q_proj) and kv_a_proj_with_mqa as one map to [q | latent | rope].</param>
 /// <param name="queryNorm">q_a_layernorm; null without query compression.</param>
 /// <param name="queryUp">q_b_proj, a map to [h (nope + rope)]; null without query compression.</param>
 /// <param name="latentNorm">kv_a_layernorm.</param>
 /// <param name="keyValueUp">kv_b_proj, a map to [h (nope + v)].</param>
 /// <param name="output">o_proj, from [h v].</param>
-internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
+internal sealed unsafe partial class LatentAttention(ModelConfig config, ComputeKind compute, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
 {
     private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
     private readonly int _latent = config.KvLoraRank, _width = down.Outputs, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
-    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim, Scale(config));
+    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim, Scale(config), compute);
 
     /// <summary>1 / sqrt(d) on the scores, times YaRN's temperature.</summary>
     internal static float Scale(ModelConfig config) => (float)(1 / Math.Sqrt(config.QkHeadDim) * (config.RopeScaling?.SoftmaxFactor ?? 1));
