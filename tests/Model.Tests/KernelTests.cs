@@ -181,8 +181,8 @@ public class KernelTests
         Tensor output = zeros_like(v), dq = zeros_like(q), dk = zeros_like(k), dv = zeros_like(v);
         var attention = new Network.CausalAttention(heads, width, value, (float)(1 / Math.Sqrt(width)), ComputeKind.Fp32);
         var pass = new Network.Pass(default, default, rows, length, null!);
-        Tensor kept = attention.Forward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(output, value));
-        attention.Backward(pass, kept, Heads(q, width), Heads(k, width), Heads(v, value), Heads(d, value), Heads(dq, width), Heads(dk, width), Heads(dv, value));
+        attention.Forward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(output, value));
+        attention.Backward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(d, value), Heads(dq, width), Heads(dk, width), Heads(dv, value));
 
         Tensor tq = Leaf(q, width), tk = Leaf(k, width), tv = Leaf(v, value);
         Tensor expected = nn.functional.scaled_dot_product_attention(tq, tk, tv, is_casual: true);

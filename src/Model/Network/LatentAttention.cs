@@ -26,9 +26,10 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
     /// <summary>1 / sqrt(d) on the scores, times YaRN's temperature.</summary>
     internal static float Scale(ModelConfig config) => (float)(1 / Math.Sqrt(config.QkHeadDim) * (config.RopeScaling?.SoftmaxFactor ?? 1));
 
-    /// <summary>What backward needs. Query is null without compression: the queries then lie in Down.</summary>
-    internal sealed record Saved(Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor? Query, Tensor Latent, Tensor LatentFactors,
-        Tensor Key, Tensor KeyValue, Tensor Probabilities, Tensor Heads);
+    /// <summary>
+    /// What backward needs and cannot have again for one pass over memory. Query is null without compression: the queries then lie in Down.
+    /// </summary>
+    internal sealed record Saved(Tensor Down, Tensor? QueryFactors, Tensor? Query, Tensor LatentFactors, Tensor KeyValue, Tensor Heads);
 
     /// <summary>residual + attention(x), all [N, hidden].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
@@ -36,14 +37,16 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
         int n = pass.Tokens;
         var (a, queryLatent, queryFactors, query, latent, latentFactors) = Compress(pass, x);
         float* pa = a.Pointer();
-        Tensor keyValue = Workspace.Empty(n, _heads * (_nope + _value)), key = Workspace.Empty(n, _heads * (_nope + _rope)), heads = Workspace.Empty(n, _heads * _value);
+        Tensor keyValue = Workspace.Empty(n, _heads * (_nope + _value)), heads = Workspace.Empty(n, _heads * _value);
         keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
-        HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
-        Rotate(pass, q, keyValue.Pointer(), pa + _queryWidth + _latent, key.Pointer());
-        Tensor probabilities = _core.Forward(pass, q, k, v, HeadValues(heads));
+        queryLatent?.Dispose();
+        latent.Dispose();
+        HeadRows q = Queries(query, pa);
+        RotateQueries(pass, q);
+        using (Tensor key = PutKeysTogether(pass, keyValue, pa)) _core.Forward(pass, q, Keys(key), Values(keyValue), HeadValues(heads));
         Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
-        return (result, new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
+        return (result, new Saved(a, queryFactors, query, latentFactors, keyValue, heads));
     }
 
     /// <summary>x through the down-projection, [N, q | latent | rope], the queries [N, h (nope + rope)] if they are compressed, and the normed latents.</summary>
@@ -69,33 +72,30 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
     {
         int n = pass.Tokens;
         output.BackwardWeight(pass, dy.Pointer(), saved.Heads.Pointer(), n);
-        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.EmptyLike(saved.Key), dKeyValue = Workspace.EmptyLike(saved.KeyValue);
+        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.Empty(n, _heads * (_nope + _rope)), dKeyValue = Workspace.EmptyLike(saved.KeyValue);
         using Tensor? dQuery = saved.Query is null ? null : Workspace.EmptyLike(saved.Query);
         float* pda = da.Pointer(), pa = saved.Down.Pointer();
         HeadRows dq = Queries(dQuery, pda);
         Tensor dHeads = saved.Heads; // their memory is free now
         output.BackwardInput(pass, dy.Pointer(), dHeads.Pointer(), n);
-        _core.Backward(pass, saved.Probabilities, Queries(saved.Query, pa), Keys(saved.Key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        using (Tensor key = PutKeysTogether(pass, saved.KeyValue, pa))
+            _core.Backward(pass, Queries(saved.Query, pa), Keys(key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
         dHeads.Dispose();
-        saved.Probabilities.Dispose();
         saved.Query?.Dispose();
-        saved.Key.Dispose();
         saved.KeyValue.Dispose();
         RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
         if (queryNorm is not null)
         {
-            using Tensor dQueryLatent = Workspace.EmptyLike(saved.QueryLatent!);
-            queryUp!.BackwardWeight(pass, dQuery!.Pointer(), saved.QueryLatent!.Pointer(), n);
+            using Tensor queryLatent = queryNorm.Again(pass, pa, _width, saved.QueryFactors!), dQueryLatent = Workspace.EmptyLike(queryLatent);
+            queryUp!.BackwardWeight(pass, dQuery!.Pointer(), queryLatent.Pointer(), n);
             queryUp.BackwardInput(pass, dQuery!.Pointer(), dQueryLatent.Pointer(), n);
             queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
-            saved.QueryLatent!.Dispose();
             saved.QueryFactors!.Dispose();
         }
-        using Tensor dLatent = Workspace.EmptyLike(saved.Latent);
-        keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), saved.Latent.Pointer(), n);
+        using Tensor latent = latentNorm.Again(pass, pa + _queryWidth, _width, saved.LatentFactors), dLatent = Workspace.EmptyLike(latent);
+        keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), latent.Pointer(), n);
         keyValueUp.BackwardInput(pass, dKeyValue.Pointer(), dLatent.Pointer(), n);
         latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
-        saved.Latent.Dispose();
         saved.LatentFactors.Dispose();
         saved.Down.Dispose();
         down.BackwardWeight(pass, pda, x.Pointer(), n);
@@ -110,25 +110,37 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
 
     private HeadRows HeadValues(Tensor heads) => new(heads.Pointer(), _heads * _value, _value);
 
-    /// <summary>Rotates the queries in place and puts the keys together: each head's own part, then the rotated part that all heads share.</summary>
-    private void Rotate(Pass pass, HeadRows q, float* keyValue, float* ropeKey, float* key)
+    /// <summary>Rotates the queries in place.</summary>
+    private void RotateQueries(Pass pass, HeadRows q)
     {
-        float* rotated = stackalloc float[_rope];
-        for (int t = 0; t < pass.Tokens; t++, ropeKey += _width)
+        for (int t = 0; t < pass.Tokens; t++)
         {
-            int position = t % pass.Length;
-            pass.Rotary.Rotate(ropeKey, rotated, position);
-            for (int h = 0; h < _heads; h++, key += _nope + _rope, keyValue += _nope + _value)
+            for (int h = 0; h < _heads; h++)
             {
                 float* query = q.At(t, h) + _nope;
-                pass.Rotary.Rotate(query, query, position);
-                RowKernels.Copy(keyValue, key, _nope);
-                RowKernels.Copy(rotated, key + _nope, _rope);
+                pass.Rotary.Rotate(query, query, t % pass.Length);
             }
         }
     }
 
-    /// <summary>The gradient of <see cref="Rotate"/>: the queries' turned back in place, the keys' taken apart, the shared part summed over heads.</summary>
+    /// <summary>Keys [N, h (nope + rope)]: each head's own part, then the rotated part that all heads share.</summary>
+    private Tensor PutKeysTogether(Pass pass, Tensor keyValue, float* down)
+    {
+        Tensor keys = Workspace.Empty(pass.Tokens, _heads * (_nope + _rope));
+        float* key = keys.Pointer(), own = keyValue.Pointer(), shared = down + _queryWidth + _latent, rotated = stackalloc float[_rope];
+        for (int t = 0; t < pass.Tokens; t++, shared += _width)
+        {
+            pass.Rotary.Rotate(shared, rotated, t % pass.Length);
+            for (int h = 0; h < _heads; h++, key += _nope + _rope, own += _nope + _value)
+            {
+                RowKernels.Copy(own, key, _nope);
+                RowKernels.Copy(rotated, key + _nope, _rope);
+            }
+        }
+        return keys;
+    }
+
+    /// <summary>The gradient of both: the queries' turned back in place, the keys' taken apart, the shared part summed over heads.</summary>
     private void RotateBack(Pass pass, HeadRows dq, float* dKey, float* dKeyValue, float* dRopeKey)
     {
         float* sum = stackalloc float[_rope];
