@@ -35,13 +35,13 @@ public sealed class ModelSize(ParameterLayout layout)
         return 4.0 * rows * length * perToken;
     }
 
-    /// <summary>The residual stream before each half; what the down-projection gives, queries, keys and values; the heads' results.</summary>
+    /// <summary>The residual stream before each half; what the down-projection gives, queries, the heads' results.</summary>
     private double Attention()
     {
         ModelConfig c = _config;
         double queries = c.NumAttentionHeads * (double)c.QkHeadDim;
         return (2.0 * c.HiddenSize) + (c.QLoraRank is { } rank ? rank + queries : queries) + c.KvLoraRank + c.QkRopeHeadDim
-            + (c.NumAttentionHeads * (double)(c.QkNopeHeadDim + (2 * c.VHeadDim)));
+            + (c.NumAttentionHeads * (double)c.VHeadDim);
     }
 
     private double Experts() => _config.NRoutedExperts + (_config.NumExpertsPerTok * (1 + (2.0 * _config.MoeIntermediateSize)))

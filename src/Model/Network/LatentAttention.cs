@@ -27,9 +27,10 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
     internal static float Scale(ModelConfig config) => (float)(1 / Math.Sqrt(config.QkHeadDim) * (config.RopeScaling?.SoftmaxFactor ?? 1));
 
     /// <summary>
-    /// What backward needs and cannot have again for one pass over memory. Query is null without compression: the queries then lie in Down.
+    /// What backward needs and cannot have again for little: the latents hold all of keys and values, for half a percent of a step's time. Query is null without
+    /// compression: the queries then lie in Down.
     /// </summary>
-    internal sealed record Saved(Tensor Down, Tensor? QueryFactors, Tensor? Query, Tensor LatentFactors, Tensor KeyValue, Tensor Heads);
+    internal sealed record Saved(Tensor Down, Tensor? QueryFactors, Tensor? Query, Tensor LatentFactors, Tensor Heads);
 
     /// <summary>residual + attention(x), all [N, hidden].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
@@ -37,16 +38,15 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
         int n = pass.Tokens;
         var (a, queryLatent, queryFactors, query, latent, latentFactors) = Compress(pass, x);
         float* pa = a.Pointer();
-        Tensor keyValue = Workspace.Empty(n, _heads * (_nope + _value)), heads = Workspace.Empty(n, _heads * _value);
-        keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
+        Tensor heads = Workspace.Empty(n, _heads * _value);
         queryLatent?.Dispose();
-        latent.Dispose();
         HeadRows q = Queries(query, pa);
         RotateQueries(pass, q);
-        using (Tensor key = PutKeysTogether(pass, keyValue, pa)) _core.Forward(pass, q, Keys(key), Values(keyValue), HeadValues(heads));
+        using (Tensor keyValue = KeyValue(pass, latent), key = PutKeysTogether(pass, keyValue, pa)) _core.Forward(pass, q, Keys(key), Values(keyValue), HeadValues(heads));
+        latent.Dispose();
         Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
-        return (result, new Saved(a, queryFactors, query, latentFactors, keyValue, heads));
+        return (result, new Saved(a, queryFactors, query, latentFactors, heads));
     }
 
     /// <summary>x through the down-projection, [N, q | latent | rope], the queries [N, h (nope + rope)] if they are compressed, and the normed latents.</summary>
@@ -72,17 +72,17 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
     {
         int n = pass.Tokens;
         output.BackwardWeight(pass, dy.Pointer(), saved.Heads.Pointer(), n);
-        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.Empty(n, _heads * (_nope + _rope)), dKeyValue = Workspace.EmptyLike(saved.KeyValue);
+        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.Empty(n, _heads * (_nope + _rope)), dKeyValue = Workspace.Empty(n, _heads * (_nope + _value));
         using Tensor? dQuery = saved.Query is null ? null : Workspace.EmptyLike(saved.Query);
         float* pda = da.Pointer(), pa = saved.Down.Pointer();
         HeadRows dq = Queries(dQuery, pda);
         Tensor dHeads = saved.Heads; // their memory is free now
         output.BackwardInput(pass, dy.Pointer(), dHeads.Pointer(), n);
-        using (Tensor key = PutKeysTogether(pass, saved.KeyValue, pa))
-            _core.Backward(pass, Queries(saved.Query, pa), Keys(key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        using Tensor latent = latentNorm.Again(pass, pa + _queryWidth, _width, saved.LatentFactors);
+        using (Tensor keyValue = KeyValue(pass, latent), key = PutKeysTogether(pass, keyValue, pa))
+            _core.Backward(pass, Queries(saved.Query, pa), Keys(key), Values(keyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
         dHeads.Dispose();
         saved.Query?.Dispose();
-        saved.KeyValue.Dispose();
         RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
         if (queryNorm is not null)
         {
@@ -92,7 +92,7 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
             queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
             saved.QueryFactors!.Dispose();
         }
-        using Tensor latent = latentNorm.Again(pass, pa + _queryWidth, _width, saved.LatentFactors), dLatent = Workspace.EmptyLike(latent);
+        using Tensor dLatent = Workspace.EmptyLike(latent);
         keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), latent.Pointer(), n);
         keyValueUp.BackwardInput(pass, dKeyValue.Pointer(), dLatent.Pointer(), n);
         latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
@@ -109,6 +109,14 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Compute
     private HeadRows Values(Tensor keyValue) => new(keyValue.Pointer() + _nope, _heads * (_nope + _value), _nope + _value);
 
     private HeadRows HeadValues(Tensor heads) => new(heads.Pointer(), _heads * _value, _value);
+
+    /// <summary>Each head's own part of the key and its value, [N, h (nope + v)].</summary>
+    private Tensor KeyValue(Pass pass, Tensor latent)
+    {
+        Tensor keyValue = Workspace.Empty(pass.Tokens, keyValueUp.Outputs);
+        keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), pass.Tokens);
+        return keyValue;
+    }
 
     /// <summary>Rotates the queries in place.</summary>
     private void RotateQueries(Pass pass, HeadRows q)
