@@ -34,7 +34,7 @@ internal sealed class BareLoop : IDisposable
             else _ranges.Add((parameter.Offset, (int)parameter.Length, decay));
         }
         _biases = [.. layout.Parameters.Where(p => p.Kind == ParameterKind.RouterBias)];
-        _model = new ModelReplica(layout, _parameters);
+        _model = new ModelReplica(layout, _parameters, run.Plan.Numerics.Compute);
     }
 
     /// <summary>One step; returns its mean loss.</summary>

@@ -37,7 +37,7 @@ internal static class Loops
         var (definition, journal) = Open(directory);
         journal.Prepare();
         var probe = new TaskCompletionSource<Digest256>();
-        new Thread(() => probe.SetResult(NumericsClass.Probe())).Start();
+        new Thread(() => probe.SetResult(NumericsClass.Probe(definition.Plan.Numerics.Compute))).Start();
         var options = new NodeOptions(
             "node-1", new ClusterEnvironment(ClusterDefaults.SystemName, "127.0.0.1", 0, [], ""), [RunNode.CoordinatorRole, RunNode.WorkerRole],
             new RunTarget(long.MaxValue, 1, 1), ChaosSettings.FromEnvironment(false));

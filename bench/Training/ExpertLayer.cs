@@ -21,8 +21,8 @@ internal static unsafe class ExpertLayer
         using NativeBuffer parameters = new(layout.TotalLength), gradients = new(layout.TotalLength);
         foreach (var shard in layout.Shards) layout.Initialize(shard.Id, 1, parameters.Slice(shard.Offset, shard.Length));
         string prefix = ModelConfig.LayerPrefix(layer) + "mlp.";
-        Linear Pair(string part) => new(Matrix(layout[prefix + part + "gate_proj.weight"]) with { Rows = 2 * (int)layout[prefix + part + "gate_proj.weight"].Shape[0] });
-        Linear Map(string part) => new(Matrix(layout[prefix + part + ".weight"]));
+        Linear Pair(string part) => new(Matrix(layout[prefix + part + "gate_proj.weight"]) with { Rows = 2 * (int)layout[prefix + part + "gate_proj.weight"].Shape[0] }, ComputeKind.Fp32);
+        Linear Map(string part) => new(Matrix(layout[prefix + part + ".weight"]), ComputeKind.Fp32);
         string[] experts = [.. Enumerable.Range(0, config.NRoutedExperts).Select(e => string.Create(CultureInfo.InvariantCulture, $"experts.{e}."))];
         Linear gate = Map("gate");
         Linear[] gateUp = [.. experts.Select(Pair)], down = [.. experts.Select(e => Map(e + "down_proj"))];

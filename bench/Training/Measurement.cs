@@ -21,9 +21,9 @@ internal sealed record Measurement(
     private static readonly TimeSpan LeastWarmUp = TimeSpan.FromSeconds(4);
 
     /// <summary>Trains in this process.</summary>
-    internal static Measurement Take(string config, int devices, int sequences, int length, int steps)
+    internal static Measurement Take(string config, ComputeKind compute, int devices, int sequences, int length, int steps)
     {
-        using var trainer = new Trainer(ModelConfig.FromHuggingFace(config), devices, sequences, length);
+        using var trainer = new Trainer(ModelConfig.FromHuggingFace(config), compute, devices, sequences, length);
         double before = 0;
         var results = trainer.Run(WarmUp, LeastWarmUp, steps, () => before = Megabytes("VmRSS"));
         double growth = Megabytes("VmRSS") - before;

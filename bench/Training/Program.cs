@@ -7,13 +7,14 @@ using ElasticTrain.Training;
 var peer = new Option<string?>("--peer") { Description = "command of the opponent, such as \"python3 DIR/deepseek_torch.py\"; called with bench --config FILE ..." };
 var configs = new Option<string[]>("--config") { Description = "config.json files, or names of those beside this program", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["nano", "micro", "dense-30m"] };
 var devices = new Option<int[]>("--devices") { Description = "numbers of devices, one thread each; the peer gets as many threads", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2] };
+var computes = new Option<ComputeKind[]>("--compute") { Description = "what is multiplied: fp32, bf16; the peer stays fp32", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [ComputeKind.Fp32, ComputeKind.Bf16] };
 var sequences = new Option<int>("--micro-batch") { Description = "sequences per step", DefaultValueFactory = _ => 4 };
 var length = new Option<int>("--seq") { Description = "tokens per sequence", DefaultValueFactory = _ => 256 };
 var steps = new Option<int>("--steps") { Description = "steps per round", DefaultValueFactory = _ => 8 };
 var rounds = new Option<int>("--rounds") { Description = "turns of each", DefaultValueFactory = _ => 5 };
 var single = new Option<bool>("--single") { Description = "measure once in this process and print JSON" };
 var only = new Option<string[]>("--only") { Description = "only these figures: speed, experts", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["speed", "experts"] };
-var root = new RootCommand("Training speed and peak memory, beside another program's. Ratios of one run.") { peer, configs, devices, sequences, length, steps, rounds, single, only };
+var root = new RootCommand("Training speed and peak memory, beside another program's. Ratios of one run.") { peer, configs, devices, computes, sequences, length, steps, rounds, single, only };
 root.SetAction(parsed =>
 {
     string[] geometry = ["--micro-batch", Text(parsed.GetValue(sequences)), "--seq", Text(parsed.GetValue(length)), "--steps", Text(parsed.GetValue(steps))];
@@ -27,17 +28,19 @@ root.SetAction(parsed =>
         {
             if (parsed.GetValue(single))
             {
-                Console.WriteLine(JsonSerializer.Serialize(Measurement.Take(file, count, parsed.GetValue(sequences), parsed.GetValue(length), parsed.GetValue(steps))));
+                Console.WriteLine(JsonSerializer.Serialize(Measurement.Take(file, parsed.GetValue(computes)![0], count, parsed.GetValue(sequences), parsed.GetValue(length), parsed.GetValue(steps))));
                 continue;
             }
-            List<Measurement> own = [], other = [];
+            List<Measurement> other = [];
+            var own = parsed.GetValue(computes)!.ToDictionary(compute => compute, _ => new List<Measurement>());
             for (int round = 0; round < parsed.GetValue(rounds); round++)
             {
-                own.Add(Measurement.OfProcess(Environment.ProcessPath!, ["--single", "--config", file, "--devices", Text(count), .. geometry]));
+                foreach (var (compute, measured) in own)
+                    measured.Add(Measurement.OfProcess(Environment.ProcessPath!, ["--single", "--config", file, "--devices", Text(count), "--compute", compute.ToString(), .. geometry]));
                 if (parsed.GetValue(peer)?.Split(' ') is { } command)
                     other.Add(Measurement.OfProcess(command[0], [.. command[1..], "bench", "--config", file, "--threads", Text(count), .. geometry]));
             }
-            Print($"{Path.GetFileNameWithoutExtension(file)}, {count} device(s)", own, other);
+            foreach (var (compute, measured) in own) Print($"{Path.GetFileNameWithoutExtension(file)}, {compute}, {count} device(s)", measured, other);
         }
     }
 });

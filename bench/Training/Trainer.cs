@@ -16,6 +16,7 @@ internal sealed class Trainer : IDisposable
 
     private readonly ParameterLayout _layout;
     private readonly int _devices;
+    private readonly ComputeKind _compute;
     private readonly long _tokens;
     private readonly NativeBuffer _parameters, _moment1, _moment2;
     private readonly NativeBuffer[] _gradients;
@@ -25,10 +26,10 @@ internal sealed class Trainer : IDisposable
     private bool _running;
     private long _stepStart;
 
-    internal Trainer(ModelConfig config, int devices, int sequences, int length)
+    internal Trainer(ModelConfig config, ComputeKind compute, int devices, int sequences, int length)
     {
         if (sequences % devices != 0) throw new BadInputException("--micro-batch", $"{sequences} sequences", $"a multiple of {devices} devices");
-        (_layout, _devices, _tokens) = (ParameterLayout.Create(config), devices, (long)sequences * length);
+        (_layout, _compute, _devices, _tokens) = (ParameterLayout.Create(config), compute, devices, (long)sequences * length);
         (_parameters, _moment1, _moment2) = (new NativeBuffer(_layout.TotalLength), new NativeBuffer(_layout.TotalLength), new NativeBuffer(_layout.TotalLength));
         _gradients = [.. Enumerable.Range(0, devices).Select(_ => new NativeBuffer(_layout.TotalLength))];
         foreach (var shard in _layout.Shards) _layout.Initialize(shard.Id, 0, _parameters.Slice(shard.Offset, shard.Length));
@@ -81,7 +82,7 @@ internal sealed class Trainer : IDisposable
 
     private void Device(int device, Barrier barrier, Barrier stepEnd)
     {
-        using var replica = new ModelReplica(_layout, _parameters);
+        using var replica = new ModelReplica(_layout, _parameters, _compute);
         for (int step = 1; _running; step++)
         {
             _losses[device] = replica.ComputeRank([_batches[device]], _tokens, 0, _gradients[device], isZero: true).LossSum;

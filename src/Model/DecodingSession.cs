@@ -36,7 +36,7 @@ public sealed class DecodingSession : IDisposable
             throw new BadInputException("sequence", $"{capacity} tokens", $"1 to max_position_embeddings = {layout.Config.MaxPositionEmbeddings}");
         TorchRuntime.BindThread();
         (_layout, _parameters, Capacity) = (layout, parameters, capacity);
-        _network = new DeepSeekNetwork(layout);
+        _network = new DeepSeekNetwork(layout, ComputeKind.Fp32);
         _rotary = new RotaryTable(layout.Config, 0);
         _caches = _network.NewCaches();
     }

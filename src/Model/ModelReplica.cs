@@ -37,16 +37,17 @@ public sealed class ModelReplica : IDisposable
     /// <summary>Makes a network over parameters that somebody else owns and may rewrite between calls.</summary>
     /// <param name="layout">The layout.</param>
     /// <param name="parameters">Flat parameters, as long as the layout says; must outlive the replica.</param>
+    /// <param name="compute">What is multiplied: it decides over the bits of every result.</param>
     /// <param name="recompute">Whether only the residual stream is kept between layers and the rest computed again in the backward pass: the same bits for less
     /// memory and a third more time (Chen et al., arXiv:1604.06174).</param>
-    public ModelReplica(ParameterLayout layout, NativeBuffer parameters, bool recompute = false)
+    public ModelReplica(ParameterLayout layout, NativeBuffer parameters, ComputeKind compute, bool recompute = false)
     {
         layout.RequireLength(parameters, nameof(parameters));
         TorchRuntime.BindThread();
         _layout = layout;
         _parameterBuffer = parameters;
         _recompute = recompute;
-        _network = new DeepSeekNetwork(layout);
+        _network = new DeepSeekNetwork(layout, compute);
     }
 
     /// <summary>

@@ -1,5 +1,3 @@
-using ElasticTrain.Model.Network;
-
 namespace ElasticTrain.Model;
 
 /// <summary>How large a model is and what it costs, from its layout alone.</summary>
@@ -33,21 +31,21 @@ public sealed class ModelSize(ParameterLayout layout)
     public double ActivationBytes(int rows, int length)
     {
         double perToken = 0;
-        for (int layer = 0; layer < _config.NumHiddenLayers + _config.NumNextnPredictLayers; layer++) perToken += Attention(length) + (_config.IsMoe(layer) ? Experts() : 3.0 * _config.IntermediateSize);
+        for (int layer = 0; layer < _config.NumHiddenLayers + _config.NumNextnPredictLayers; layer++) perToken += Attention() + (_config.IsMoe(layer) ? Experts() : 2.0 * _config.IntermediateSize);
         return 4.0 * rows * length * perToken;
     }
 
-    /// <summary>The residual stream and its norm before each half; queries, keys and values before and after their projections; the probabilities.</summary>
-    private double Attention(int length)
+    /// <summary>The residual stream before each half; what the down-projection gives, queries, the heads' results.</summary>
+    private double Attention()
     {
         ModelConfig c = _config;
         double queries = c.NumAttentionHeads * (double)c.QkHeadDim;
-        return (4.0 * c.HiddenSize) + (c.QLoraRank is { } rank ? (2.0 * rank) + queries : queries) + (2.0 * c.KvLoraRank) + c.QkRopeHeadDim
-            + queries + (c.NumAttentionHeads * (double)(c.QkNopeHeadDim + (2 * c.VHeadDim))) + (c.NumAttentionHeads * (double)CausalAttention.KeptPerHead(length) / length);
+        return (2.0 * c.HiddenSize) + (c.QLoraRank is { } rank ? rank + queries : queries) + c.KvLoraRank + c.QkRopeHeadDim
+            + (c.NumAttentionHeads * (double)c.VHeadDim);
     }
 
-    private double Experts() => _config.NRoutedExperts + (_config.NumExpertsPerTok * (_config.HiddenSize + (3.0 * _config.MoeIntermediateSize)))
-        + (3.0 * _config.NSharedExperts * _config.MoeIntermediateSize);
+    private double Experts() => _config.NRoutedExperts + (_config.NumExpertsPerTok * (1 + (2.0 * _config.MoeIntermediateSize)))
+        + (2.0 * _config.NSharedExperts * _config.MoeIntermediateSize);
 
     private static bool IsCounted(ParameterInfo p) => p.Kind != ParameterKind.RouterBias;
 

@@ -31,7 +31,7 @@ public class DeterminismTests
         string[] found = new string[2];
         Thread[] threads = [.. Enumerable.Range(0, 2).Select(t => new Thread(() =>
         {
-            using var replica = new ModelReplica(model.Layout, model.Parameters);
+            using var replica = new ModelReplica(model.Layout, model.Parameters, ComputeKind.Fp32);
             for (int i = 0; i < 20; i++)
             {
                 string digest = model.Compute(replica, batches).Digest;
@@ -97,7 +97,7 @@ public class DeterminismTests
     public void Recomputed_activations_give_the_same_bits_and_counts(int frozenPrefix)
     {
         using var model = new TestModel(TestModel.Tiny with { NumNextnPredictLayers = 1, AuxLossAlpha = 0.1 });
-        using var sparing = new ModelReplica(model.Layout, model.Parameters, recompute: true);
+        using var sparing = new ModelReplica(model.Layout, model.Parameters, ComputeKind.Fp32, recompute: true);
         MicroBatch[] batches = [model.Batch(1), model.Batch(2)];
         Assert.Equal(model.Compute(model.Replica, batches, frozenPrefix).Digest, model.Compute(sparing, batches, frozenPrefix).Digest);
     }

@@ -54,6 +54,101 @@ public class KernelTests
     }
 
     [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(1, 48, 513)]
+    [InlineData(3, 17, 0)]
+    [InlineData(7, 65, 29)]
+    [InlineData(8, 130, 512)]
+    [InlineData(133, 49, 1100)]
+    [InlineData(20, 800, 33)]
+    public unsafe void A_matrix_product_of_bf16_numbers_is_its_definition_to_the_last_bit(int m, int n, int k)
+    {
+        foreach (int layout in Enumerable.Range(0, 8))
+        {
+            bool aTransposed = (layout & 1) != 0, bTransposed = (layout & 2) != 0, add = (layout & 4) != 0;
+            var (aRows, aColumns) = aTransposed ? (k, m) : (m, k);
+            var (bRows, bColumns) = bTransposed ? (n, k) : (k, n);
+            using NativeBuffer a = new(layout + (aRows * (aColumns + 3L))), b = new(layout + (bRows * (bColumns + 5L))), c = new(layout + (m * (n + 2L)));
+            NormalDistribution.Fill(1, 1, a.Span);
+            NormalDistribution.Fill(2, 1, b.Span);
+            NormalDistribution.Fill(3, 1, c.Span);
+            for (int i = 0; i < a.Length; i += 5) a.Span[i] *= 1e-38f; // too small for normal numbers, some of the products as well
+            float[] expected = c.Span.ToArray();
+            for (int i = 0; i < m; i++)
+            {
+                for (int j = 0; j < n; j++)
+                {
+                    ref float element = ref expected[layout + (i * (n + 2)) + j];
+                    if (!add) element = 0;
+                    for (int first = 0; first < k; first += 512)
+                    {
+                        float sum = 0;
+                        for (int step = first; step < Math.Min(first + 512, k); step += 2)
+                        {
+                            if (step + 1 < k) sum = Flushed(MathF.FusedMultiplyAdd(A(i, step + 1), B(j, step + 1), sum));
+                            sum = Flushed(MathF.FusedMultiplyAdd(A(i, step), B(j, step), sum));
+                        }
+                        element = add || first > 0 ? element + sum : sum;
+                    }
+                }
+            }
+            Gemm.Multiply((float*)a.Address + layout, aColumns + 3, aTransposed, (float*)b.Address + layout, bColumns + 5, bTransposed, (float*)c.Address + layout, n + 2, m, n, k, add, ComputeKind.Bf16);
+            Assert.Equal(expected, c.Span.ToArray());
+
+            float A(int i, int step) => Rounded(a.Span[layout + (aTransposed ? (step * (m + 3)) + i : (i * (k + 3)) + step)]);
+            float B(int j, int step) => Rounded(b.Span[layout + (bTransposed ? (j * (k + 5)) + step : (step * (n + 5)) + j)]);
+        }
+
+        static float Flushed(float x) => float.IsSubnormal(x) ? MathF.CopySign(0, x) : x;
+        static float Rounded(float x)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(x), kept = bits & 0xFFFF_0000, rest = bits & 0xFFFF;
+            if (rest > 0x8000 || (rest == 0x8000 && (kept & 0x1_0000) != 0)) kept += 0x1_0000;
+            return Flushed(BitConverter.UInt32BitsToSingle(kept));
+        }
+    }
+
+    [Theory]
+    [InlineData(8, 48)]
+    [InlineData(5, 41)]
+    [InlineData(3, 32)]
+    [InlineData(1, 16)]
+    public unsafe void The_processors_bf16_instruction_and_its_replacement_give_the_same_bits(int rows, int columns)
+    {
+        const int pairs = 300;
+        int width = (columns + 15) / 16 * 16;
+        using NativeBuffer a = new(8 * pairs), b = new(pairs * width), fast = new(rows * columns), plain = new(rows * columns);
+        for (int i = 0; i < a.Length; i++) ((uint*)a.Address)[i] = Pair(1, i);
+        for (int i = 0; i < b.Length; i++) ((uint*)b.Address)[i] = Pair(2, i);
+        Bf16Tile.Multiply((float*)a.Address, rows, (float*)b.Address, width, pairs, (float*)fast.Address, columns, columns, add: true);
+        Bf16Tile.Plain((float*)a.Address, rows, (float*)b.Address, width, pairs, (float*)plain.Address, columns, columns, add: true);
+        Assert.Equal(plain.Span.ToArray(), fast.Span.ToArray());
+        Assert.DoesNotContain(0f, plain.Span.ToArray());
+
+        // Any bits but exponents of huge numbers: what overflows is no number in the end, and says nothing.
+        static uint Pair(ulong key, int index) => (uint)CounterRandom.Bits(key, (ulong)index) & 0xBFFF_BFFF;
+    }
+
+    [Fact]
+    public unsafe void What_is_no_number_stays_none_in_bf16()
+    {
+        float[] values = [float.NaN, BitConverter.UInt32BitsToSingle(0x7FFF_FFFF), BitConverter.UInt32BitsToSingle(0x7F80_0001), float.PositiveInfinity, float.MaxValue, 1];
+        foreach (int n in (int[])[1, 8, 16])
+        {
+            foreach (float value in values)
+            {
+                using NativeBuffer a = new(2), b = new(2 * n), c = new(n);
+                a.Span.Fill(1);
+                b.Span.Fill(value);
+                b.Slice(n, n).Clear();
+                Gemm.Multiply((float*)a.Address, 2, false, (float*)b.Address, n, false, (float*)c.Address, n, 1, n, 2, compute: ComputeKind.Bf16);
+                float expected = value == float.MaxValue ? float.PositiveInfinity : value; // it has no neighbour above among bf16 numbers
+                Assert.All(c.Span.ToArray(), x => Assert.Equal(expected, x));
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(8, 48)]
     [InlineData(5, 41)]
     [InlineData(4, 32)]
@@ -84,10 +179,10 @@ public class KernelTests
         using IDisposable scope = TorchSharp.torch.NewDisposeScope();
         Tensor q = Draw(1, rows * length, heads * width), k = Draw(2, rows * length, heads * width), v = Draw(3, rows * length, heads * value), d = Draw(4, rows * length, heads * value);
         Tensor output = zeros_like(v), dq = zeros_like(q), dk = zeros_like(k), dv = zeros_like(v);
-        var attention = new Network.CausalAttention(heads, width, value, (float)(1 / Math.Sqrt(width)));
+        var attention = new Network.CausalAttention(heads, width, value, (float)(1 / Math.Sqrt(width)), ComputeKind.Fp32);
         var pass = new Network.Pass(default, default, rows, length, null!);
-        Tensor kept = attention.Forward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(output, value));
-        attention.Backward(pass, kept, Heads(q, width), Heads(k, width), Heads(v, value), Heads(d, value), Heads(dq, width), Heads(dk, width), Heads(dv, value));
+        attention.Forward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(output, value));
+        attention.Backward(pass, Heads(q, width), Heads(k, width), Heads(v, value), Heads(d, value), Heads(dq, width), Heads(dk, width), Heads(dv, value));
 
         Tensor tq = Leaf(q, width), tk = Leaf(k, width), tv = Leaf(v, value);
         Tensor expected = nn.functional.scaled_dot_product_attention(tq, tk, tv, is_casual: true);

@@ -12,21 +12,6 @@ public class ModelSizeTests
         Assert.Equal(active, size.Active, 0.05e9);
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(64)]
-    [InlineData(65)]
-    [InlineData(1000)]
-    [InlineData(int.MaxValue)]
-    public void Probabilities_are_kept_for_whole_blocks_of_queries(int length)
-    {
-        long sum = 0;
-        for (long first = 0; first < Math.Min(length, 2000); first += 64) sum += Math.Min(64, length - first) * Math.Min(first + 64, length);
-        long kept = Network.CausalAttention.KeptPerHead(length);
-        if (length <= 2000) Assert.Equal(sum, kept);
-        else Assert.InRange((double)kept / length / length, 0.5, 0.500001);
-    }
-
     [Fact]
     public void The_parts_of_a_small_model_add_up()
     {

@@ -21,7 +21,7 @@ public class ParityTests
     public void Hidden_states_routing_and_logits_are_those_of_the_published_code(string name, string file)
     {
         using ParityCase parity = Open(name, file);
-        using var replica = new ModelReplica(parity.Layout, parity.Parameters);
+        using var replica = new ModelReplica(parity.Layout, parity.Parameters, ComputeKind.Fp32);
         var floats = new Dictionary<string, float[]>();
         var indices = new Dictionary<string, long[]>();
         floats["logits"] = replica.Observe(parity.Rows, parity.Length, parity.Tokens, (tensor, value) =>
@@ -64,7 +64,7 @@ public class ParityTests
     {
         using ParityCase parity = Open(name, file);
         using var gradient = new NativeBuffer(parity.Layout.TotalLength);
-        using var replica = new ModelReplica(parity.Layout, parity.Parameters);
+        using var replica = new ModelReplica(parity.Layout, parity.Parameters, ComputeKind.Fp32);
         long tokens = parity.Rows * (parity.Length - 1);
         RankResult result = replica.ComputeRank([parity.Batch], tokens, 0, gradient);
         Assert.Equal(tokens, result.LossTokens);
@@ -92,7 +92,7 @@ public class ParityTests
     {
         ModelConfig other = ModelConfig.FromHuggingFace(Path.Combine(AppContext.BaseDirectory, "Parity", "v3-yarn", "config_mscale.json"));
         using var parity = new ParityCase("v3-yarn", "expected_mscale.safetensors", _ => other);
-        using var replica = new ModelReplica(parity.Layout, parity.Parameters);
+        using var replica = new ModelReplica(parity.Layout, parity.Parameters, ComputeKind.Fp32);
         Near("logits", parity.Floats("logits"), replica.Observe(parity.Rows, parity.Length, parity.Tokens, (_, _) => { }), 3e-5);
         Assert.Equal(parity.Floats("loss")[0], replica.SumLoss(parity.Batch) / (parity.Rows * (parity.Length - 1)), 3e-6);
     }
@@ -104,7 +104,7 @@ public class ParityTests
     {
         using var parity = new ParityCase(name);
         using var gradient = new NativeBuffer(parity.Layout.TotalLength);
-        using var replica = new ModelReplica(parity.Layout, parity.Parameters);
+        using var replica = new ModelReplica(parity.Layout, parity.Parameters, ComputeKind.Fp32);
         // The expected counts cover all positions, so each row gets one more token to predict, masked or not.
         int[] longer = [.. parity.Tokens.Chunk(parity.Length).SelectMany(row => row.Append(0))];
         RankResult result = replica.ComputeRank([new MicroBatch(parity.Rows, parity.Length, longer, null)], 1, 0, gradient);
@@ -116,7 +116,7 @@ public class ParityTests
     public void Greedy_continuation_is_that_of_the_published_code(string name)
     {
         using var parity = new ParityCase(name);
-        using var replica = new ModelReplica(parity.Layout, parity.Parameters);
+        using var replica = new ModelReplica(parity.Layout, parity.Parameters, ComputeKind.Fp32);
         using JsonDocument greedy = JsonDocument.Parse(File.ReadAllText(Path.Combine(parity.Folder, "greedy.json")));
         int[] prompt = greedy.RootElement.GetProperty("prompt").Deserialize<int[]>()!, expected = greedy.RootElement.GetProperty("generated").Deserialize<int[]>()!;
         Assert.Equal(expected, replica.Generate(prompt, expected.Length, 0, 1));
@@ -126,7 +126,7 @@ public class ParityTests
     public void Three_steps_of_AdamW_give_the_published_weights()
     {
         using var parity = new ParityCase("v3-tiny", "adamw.safetensors");
-        using var replica = new ModelReplica(parity.Layout, parity.Parameters);
+        using var replica = new ModelReplica(parity.Layout, parity.Parameters, ComputeKind.Fp32);
         using NativeBuffer gradient = new(parity.Layout.TotalLength), m = new(parity.Layout.TotalLength), v = new(parity.Layout.TotalLength);
         float[] losses = parity.Floats("losses");
         long tokens = parity.Rows * (parity.Length - 1);

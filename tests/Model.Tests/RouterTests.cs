@@ -76,7 +76,7 @@ public class RouterTests
         using DisposeScope scope = NewDisposeScope();
         using var rotary = new RotaryTable(config, 1);
         Workspace.Begin(1, tokens);
-        var router = new Router(config, new Linear(new MatrixRef(0, Experts, Experts)),
+        var router = new Router(config, new Linear(new MatrixRef(0, Experts, Experts), ComputeKind.Fp32),
             config.HasRouterBias ? new ParameterInfo("bias", [Experts], Experts * Experts, Experts, ParameterKind.RouterBias, 0, -1, new ShardId(0)) : null);
         using Tensor x = tensor(logits).view(tokens, Experts);
         Router.Routing routing = router.Forward(new Pass(new FlatMemory(parameters), default, 1, tokens, rotary), x);

@@ -10,7 +10,7 @@ internal sealed class TestModel : IDisposable
         Layout = ParameterLayout.Create(config);
         Parameters = new NativeBuffer(Layout.TotalLength);
         foreach (ShardInfo shard in Layout.Shards) Layout.Initialize(shard.Id, seed, Parameters.Slice(shard.Offset, shard.Length));
-        Replica = new ModelReplica(Layout, Parameters);
+        Replica = new ModelReplica(Layout, Parameters, ComputeKind.Fp32);
     }
 
     internal ParameterLayout Layout { get; }

@@ -56,7 +56,7 @@ public sealed class GpuActor : ReceiveActor
     protected override void PreStart()
     {
         TorchRuntime.BindThread();
-        _model = new ModelReplica(_node.Layout, _node.Parameters.Buffer, _node.Plan.Device.Recompute);
+        _model = new ModelReplica(_node.Layout, _node.Parameters.Buffer, _node.Plan.Numerics.Compute, _node.Plan.Device.Recompute);
     }
 
     /// <inheritdoc/>

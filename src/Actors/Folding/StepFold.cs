@@ -39,7 +39,7 @@ public sealed class StepFold : IDisposable
         CopyParameters();
         Version = checkpoint?.Version ?? new Lineage(Step.Zero, initial);
         OptimizerStep = checkpoint?.OptimizerStep ?? 0;
-        _model = new ModelReplica(run.Layout, _parameters);
+        _model = new ModelReplica(run.Layout, _parameters, run.Plan.Numerics.Compute);
     }
 
     /// <summary>The version reached.</summary>

@@ -1,5 +1,6 @@
 using ElasticTrain.Core;
 using ElasticTrain.Data;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Plans;
 
@@ -179,7 +180,7 @@ internal sealed class PlanBinder
     private static NumericsPlan Numerics(PlanReader section)
     {
         var plan = new NumericsPlan(
-            section.Choice("compute", ComputeKind.Fp32, Words.Computes, "bf16", "fp16"),
+            section.Choice("compute", ComputeKind.Fp32, Words.Computes, "fp16"),
             section.Choice("mode", NumericsMode.Strict, Words.Modes));
         section.Close();
         return plan;

@@ -1,3 +1,4 @@
+using ElasticTrain.Model;
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>Where the training text comes from.</summary>
@@ -116,13 +117,6 @@ public enum DeviceKind
 /// <param name="Recompute">Whether the backward pass computes each layer's forward pass again instead of keeping it: the same bits for less memory and more
 /// time.</param>
 public sealed record DevicePlan(DeviceKind Kind, int Count, int Threads, bool Recompute = false);
-
-/// <summary>Number formats of the forward and backward pass.</summary>
-public enum ComputeKind
-{
-    /// <summary>IEEE single precision.</summary>
-    Fp32,
-}
 
 /// <summary>How strictly nodes must agree.</summary>
 public enum NumericsMode

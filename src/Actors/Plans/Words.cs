@@ -1,3 +1,4 @@
+using ElasticTrain.Model;
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>The words that stand in a plan for the values of its enumerations, both ways.</summary>
@@ -13,7 +14,7 @@ internal static class Words
 
     internal static readonly (string Word, DeviceKind Value)[] Devices = [("cpu", DeviceKind.Cpu), ("cuda", DeviceKind.Cuda)];
 
-    internal static readonly (string Word, ComputeKind Value)[] Computes = [("fp32", ComputeKind.Fp32)];
+    internal static readonly (string Word, ComputeKind Value)[] Computes = [("fp32", ComputeKind.Fp32), ("bf16", ComputeKind.Bf16)];
 
     internal static readonly (string Word, NumericsMode Value)[] Modes =
         [("strict", NumericsMode.Strict), ("tolerant", NumericsMode.Tolerant)];

@@ -25,7 +25,7 @@ public sealed class FinalReport(RunSession session)
         var definition = session.Definition;
         TorchRuntime.BindThread();
         using NativeBuffer parameters = RunWeights.Read(definition, manifest);
-        using var model = new ModelReplica(definition.Layout, parameters);
+        using var model = new ModelReplica(definition.Layout, parameters, definition.Plan.Numerics.Compute);
         var text = new ValidationText(definition.Corpus.Validation, HeldOutTokens);
         double nats = 0;
         foreach (var batch in text.Batches(definition.Plan.Batch.SequenceLength, 8)) nats += model.SumLoss(batch);

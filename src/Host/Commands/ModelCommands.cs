@@ -40,13 +40,15 @@ public static class ModelCommands
         var tokens = new Option<string>("--tokens") { Description = "a file with {\"input_ids\": [[...], ...]}", HelpName = "FILE.json", Required = true };
         var output = new Option<string>("--out") { Description = "the file to write", HelpName = "FILE.safetensors", Required = true };
         var gradients = new Option<bool>("--gradients") { Description = "also the gradient of the loss (of the total loss with a prediction module) by every parameter" };
-        var command = new Command("forward", "Write logits, losses, hidden states and routing of given tokens. The balance loss of training is no part of the losses.") { model, tokens, output, gradients };
+        var compute = new Option<string>("--compute") { Description = "what is multiplied: fp32, or bf16 with fp32 sums", HelpName = "TYPE", DefaultValueFactory = _ => "fp32" };
+        compute.AcceptOnlyFromAmong("fp32", "bf16");
+        var command = new Command("forward", "Write logits, losses, hidden states and routing of given tokens. The balance loss of training is no part of the losses.") { model, tokens, output, gradients, compute };
         command.SetAction(parsed =>
         {
             int[][] rows = ForwardReport.ReadTokens(parsed.GetRequiredValue(tokens));
             TorchRuntime.BindThread();
             using HuggingFaceModel source = HuggingFaceModel.Load(parsed.GetRequiredValue(model));
-            var tensors = ForwardReport.Compute(source.Layout, source.Parameters, rows, parsed.GetValue(gradients));
+            var tensors = ForwardReport.Compute(source.Layout, source.Parameters, rows, parsed.GetValue(gradients), parsed.GetValue(compute) == "bf16" ? ComputeKind.Bf16 : ComputeKind.Fp32);
             string path = parsed.GetRequiredValue(output);
             try
             {

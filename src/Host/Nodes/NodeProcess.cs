@@ -23,7 +23,7 @@ public sealed class NodeProcess(RunSession session, NodeOptions options, bool ow
     public async Task<RunEnded> RunAsync(Func<RunNode, CancellationToken, Task>? follow)
     {
         var numericsClass = options.Chaos.NumericsClass is { } claimed
-            ? Digest256.Of(claimed) : await OnThread(NumericsClass.Probe).ConfigureAwait(false);
+            ? Digest256.Of(claimed) : await OnThread(() => NumericsClass.Probe(session.Definition.Plan.Numerics.Compute)).ConfigureAwait(false);
         string directory = session.Folder.Directory;
         await using var node = await RunNode.StartAsync(options, session.Definition, session.Journal, numericsClass, CancellationToken.None).ConfigureAwait(false);
         await using var control = new ControlServer(

@@ -33,8 +33,9 @@ public static class ForwardReport
     /// <param name="parameters">Its parameters.</param>
     /// <param name="rows">Tokens, rows of one length.</param>
     /// <param name="gradients">Whether to compute gradients.</param>
+    /// <param name="compute">What is multiplied.</param>
     /// <exception cref="BadInputException">A token outside the vocabulary, a row longer than the model allows, or too short for a gradient.</exception>
-    public static IReadOnlyList<SafetensorsContent> Compute(ParameterLayout layout, NativeBuffer parameters, int[][] rows, bool gradients)
+    public static IReadOnlyList<SafetensorsContent> Compute(ParameterLayout layout, NativeBuffer parameters, int[][] rows, bool gradients, ComputeKind compute = ComputeKind.Fp32)
     {
         ModelConfig config = layout.Config with { AuxLossAlpha = 0 };
         layout = ParameterLayout.Create(config);
@@ -43,7 +44,7 @@ public static class ForwardReport
         for (int row = 0; row < batch; row++) config.RequireTokens($"input_ids[{row}]", rows[row]);
         int[] tokens = [.. rows.SelectMany(row => row)];
         var tensors = new List<SafetensorsContent>();
-        using var replica = new ModelReplica(layout, parameters);
+        using var replica = new ModelReplica(layout, parameters, compute);
         float[] logits = replica.Observe(batch, length, tokens, (name, value) =>
         {
             long positions = value.shape[0] / batch, width = value.shape[1];

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -81,11 +82,15 @@ internal static unsafe class GemmPacking
         }
     }
 
-    private static void Transpose8(float* source, nint stride, float* target, nint width)
+    private static void Transpose8(float* source, nint stride, float* target, nint width) => Transpose8(
+        Vector256.Load(source), Vector256.Load(source + stride), Vector256.Load(source + (2 * stride)), Vector256.Load(source + (3 * stride)),
+        Vector256.Load(source + (4 * stride)), Vector256.Load(source + (5 * stride)), Vector256.Load(source + (6 * stride)), Vector256.Load(source + (7 * stride)), target, width);
+
+    /// <summary>Writes eight rows as the columns of [8, width].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Transpose8(Vector256<float> r0, Vector256<float> r1, Vector256<float> r2, Vector256<float> r3, Vector256<float> r4, Vector256<float> r5,
+        Vector256<float> r6, Vector256<float> r7, float* target, nint width)
     {
-        Vector256<float> r0 = Vector256.Load(source), r1 = Vector256.Load(source + stride), r2 = Vector256.Load(source + (2 * stride)), r3 = Vector256.Load(source + (3 * stride));
-        source += 4 * stride;
-        Vector256<float> r4 = Vector256.Load(source), r5 = Vector256.Load(source + stride), r6 = Vector256.Load(source + (2 * stride)), r7 = Vector256.Load(source + (3 * stride));
         Vector256<float> t0 = Avx.UnpackLow(r0, r1), t1 = Avx.UnpackHigh(r0, r1), t2 = Avx.UnpackLow(r2, r3), t3 = Avx.UnpackHigh(r2, r3);
         Vector256<float> t4 = Avx.UnpackLow(r4, r5), t5 = Avx.UnpackHigh(r4, r5), t6 = Avx.UnpackLow(r6, r7), t7 = Avx.UnpackHigh(r6, r7);
         r0 = Avx.Shuffle(t0, t2, 0x44);

@@ -44,7 +44,7 @@ internal static unsafe class GemmTile
             // No calls and no branches while the results are in registers, or the compiler stores them in every step: the part goes through memory.
             float* tile = stackalloc float[Rows * 3 * Lanes];
             Wide(a, aRow, aStep, rows, b, width, k, tile, width, add: false);
-            for (int row = 0; row < rows; row++) Copy(tile + (row * width), c + (row * cStride), columns, add);
+            for (int row = 0; row < rows; row++) RowKernels.CopyOrAdd(tile + (row * width), c + (row * cStride), columns, add);
         }
     }
 
@@ -223,13 +223,7 @@ internal static unsafe class GemmTile
         c21.Store(tile + 40);
         c30.Store(tile + 48);
         c31.Store(tile + 56);
-        for (int row = 0; row < rows; row++) Copy(tile + (row * 16), c + (row * cStride), columns, add);
-    }
-
-    private static void Copy(float* row, float* c, int columns, bool add)
-    {
-        if (add) RowKernels.Add(row, c, columns);
-        else RowKernels.Copy(row, c, columns);
+        for (int row = 0; row < rows; row++) RowKernels.CopyOrAdd(tile + (row * 16), c + (row * cStride), columns, add);
     }
 
     private readonly struct Tile8x3 : IShape

@@ -44,4 +44,11 @@ internal static unsafe class RowKernels
     /// <summary>destination = source.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Copy(float* source, float* destination, int width) => new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(destination, width));
+
+    /// <summary>destination = source, or added to it.</summary>
+    internal static void CopyOrAdd(float* source, float* destination, int width, bool add)
+    {
+        if (add) Add(source, destination, width);
+        else Copy(source, destination, width);
+    }
 }

@@ -16,28 +16,25 @@ internal readonly unsafe struct HeadRows(float* start, int stride, int headStrid
 
 /// <summary>
 /// Causal softmax(scale q k^T) v, in blocks of queries against the keys that they may see: what lies above the diagonal blocks is never computed. The
-/// probabilities are kept for backward.
+/// probabilities of a block stay in the cache and go; backward computes them again, the same bits (Dao et al., arXiv:2205.14135).
 /// </summary>
 /// <param name="heads">Number of heads.</param>
 /// <param name="width">Dimensions of a query and a key.</param>
 /// <param name="valueWidth">Dimensions of a value.</param>
 /// <param name="scale">Factor on the products of queries and keys.</param>
-internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth, float scale)
+/// <param name="compute">What is multiplied.</param>
+internal sealed unsafe class CausalAttention(int heads, int width, int valueWidth, float scale, ComputeKind compute)
 {
     private const int Block = 64;
 
-    /// <summary>Number of probabilities kept for a sequence of one head: each block of queries against all keys up to its last.</summary>
-    internal static long KeptPerHead(int length)
-    {
-        long whole = length / Block, rest = length % Block;
-        return (Block * Block * whole * (whole + 1) / 2) + (rest * length);
-    }
+    /// <summary>Number of values that the probabilities of a block of queries take.</summary>
+    internal static long Scratch(int length) => (long)Math.Min(Block, length) * length;
 
-    /// <summary>Writes the output rows; returns the probabilities.</summary>
-    internal Tensor Forward(Pass pass, HeadRows q, HeadRows k, HeadRows v, HeadRows output)
+    /// <summary>Writes the output rows.</summary>
+    internal void Forward(Pass pass, HeadRows q, HeadRows k, HeadRows v, HeadRows output)
     {
-        Tensor kept = Workspace.Empty(pass.Rows * heads * KeptPerHead(pass.Length));
-        float* p = kept.Pointer();
+        using Tensor scratch = Workspace.Empty(Scratch(pass.Length));
+        float* p = scratch.Pointer();
         for (int row = 0; row < pass.Rows; row++)
         {
             long start = (long)row * pass.Length;
@@ -46,45 +43,46 @@ internal sealed unsafe class CausalAttention(int heads, int width, int valueWidt
                 for (int first = 0; first < pass.Length; first += Block)
                 {
                     int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
-                    Gemm.Multiply(q.At(start + first, head), q.Stride, false, k.At(start, head), k.Stride, true, p, keys, queries, keys, width);
-                    for (int i = 0; i < queries; i++) SoftmaxKernel.Forward(p + ((long)i * keys), first + i + 1, keys, scale);
-                    Gemm.Multiply(p, keys, false, v.At(start, head), v.Stride, false, output.At(start + first, head), output.Stride, queries, valueWidth, keys);
-                    p += (long)queries * keys;
+                    Probabilities(q.At(start + first, head), q.Stride, k.At(start, head), k.Stride, first, queries, p);
+                    Gemm.Multiply(p, keys, false, v.At(start, head), v.Stride, false, output.At(start + first, head), output.Stride, queries, valueWidth, keys, compute: compute);
                 }
             }
         }
-        return kept;
     }
 
     /// <summary>Writes the gradients of q, k and v from that of the output.</summary>
-    internal void Backward(Pass pass, Tensor kept, HeadRows q, HeadRows k, HeadRows v, HeadRows dOutput, HeadRows dq, HeadRows dk, HeadRows dv)
+    internal void Backward(Pass pass, HeadRows q, HeadRows k, HeadRows v, HeadRows dOutput, HeadRows dq, HeadRows dk, HeadRows dv)
     {
-        using Tensor scratch = Workspace.Empty((long)Block * pass.Length);
-        float* p = kept.Pointer(), ds = scratch.Pointer();
+        using Tensor again = Workspace.Empty(Scratch(pass.Length)), scratch = Workspace.Empty(Scratch(pass.Length));
+        float* p = again.Pointer(), ds = scratch.Pointer();
         int last = (pass.Length - 1) / Block * Block;
         for (int row = 0; row < pass.Rows; row++)
         {
             long start = (long)row * pass.Length;
             for (int head = 0; head < heads; head++)
             {
-                long perHead = KeptPerHead(pass.Length);
-                float* end = p + perHead;
-                p = end;
                 // Downwards: the last block sees every key and writes their gradients, the others add to them.
                 for (int first = last; first >= 0; first -= Block)
                 {
                     int queries = Math.Min(Block, pass.Length - first), keys = first + queries;
                     bool add = first != last;
-                    p -= (long)queries * keys;
+                    Probabilities(q.At(start + first, head), q.Stride, k.At(start, head), k.Stride, first, queries, p);
                     float* dOut = dOutput.At(start + first, head);
-                    Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth);
+                    Gemm.Multiply(dOut, dOutput.Stride, false, v.At(start, head), v.Stride, true, ds, keys, queries, keys, valueWidth, compute: compute);
                     for (int i = 0; i < queries; i++) SoftmaxKernel.Backward(p + ((long)i * keys), ds + ((long)i * keys), first + i + 1, keys, scale);
-                    Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys);
-                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, add);
-                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, add);
+                    Gemm.Multiply(ds, keys, false, k.At(start, head), k.Stride, false, dq.At(start + first, head), dq.Stride, queries, width, keys, compute: compute);
+                    Gemm.Multiply(ds, keys, true, q.At(start + first, head), q.Stride, false, dk.At(start, head), dk.Stride, keys, width, queries, add, compute);
+                    Gemm.Multiply(p, keys, true, dOut, dOutput.Stride, false, dv.At(start, head), dv.Stride, keys, valueWidth, queries, add, compute);
                 }
-                p = end;
             }
         }
+    }
+
+    /// <summary>p [queries, keys] of the queries from <paramref name="first"/> on against every key up to the last of them.</summary>
+    private void Probabilities(float* q, int qStride, float* k, int kStride, int first, int queries, float* p)
+    {
+        int keys = first + queries;
+        Gemm.Multiply(q, qStride, false, k, kStride, true, p, keys, queries, keys, width, compute: compute);
+        for (int i = 0; i < queries; i++) SoftmaxKernel.Forward(p + ((long)i * keys), first + i + 1, keys, scale);
     }
 }

@@ -14,15 +14,16 @@ namespace ElasticTrain.Model.Network;
 internal sealed partial class DeepSeekNetwork
 {
     private readonly ParameterLayout _layout;
+    private readonly ComputeKind _compute;
     private readonly Embedding _embedding;
     private readonly DecoderLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly LanguageModelHead _head;
     private readonly MultiTokenPrediction? _prediction;
 
-    internal DeepSeekNetwork(ParameterLayout layout)
+    internal DeepSeekNetwork(ParameterLayout layout, ComputeKind compute)
     {
-        _layout = layout;
+        (_layout, _compute) = (layout, compute);
         _embedding = new Embedding(Matrix("model.embed_tokens.weight"));
         _layers = [.. Enumerable.Range(0, layout.Config.NumHiddenLayers).Select(Layer)];
         _norm = Norm("model.norm.weight", layout.Config.RmsNormEps);
@@ -155,7 +156,7 @@ internal sealed partial class DeepSeekNetwork
         string layer = ModelConfig.LayerPrefix(index), attention = layer + "self_attn.", mlp = layer + "mlp.";
         bool compressed = c.QLoraRank is not null;
         // Upstream fixes the epsilon of the two norms inside attention.
-        var latentAttention = new LatentAttention(c,
+        var latentAttention = new LatentAttention(c, _compute,
             Map(attention + (compressed ? "q_a_proj.weight" : "q_proj.weight"), attention + "kv_a_proj_with_mqa.weight"),
             compressed ? Norm(attention + "q_a_layernorm.weight", 1e-6) : null,
             compressed ? Map(attention + "q_b_proj.weight") : null,
@@ -163,7 +164,7 @@ internal sealed partial class DeepSeekNetwork
             Map(attention + "kv_b_proj.weight"), Map(attention + "o_proj.weight"));
         RmsNorm input = Norm(layer + "input_layernorm.weight", c.RmsNormEps), post = Norm(layer + "post_attention_layernorm.weight", c.RmsNormEps);
         if (!c.IsMoe(index)) return new DecoderLayer(input, latentAttention, post, FeedForward(mlp), null);
-        var router = new Router(c, Map(mlp + "gate.weight"), c.HasRouterBias ? _layout[mlp + "gate.e_score_correction_bias"] : null);
+        var router = new Router(c, new Linear(Matrix(mlp + "gate.weight"), ComputeKind.Fp32), c.HasRouterBias ? _layout[mlp + "gate.e_score_correction_bias"] : null);
         string[] experts = [.. Enumerable.Range(0, c.NRoutedExperts).Select(e => string.Create(CultureInfo.InvariantCulture, $"{mlp}experts.{e}."))];
         return new DecoderLayer(input, latentAttention, post, null, new MixtureOfExperts(c, router,
             [.. experts.Select(expert => Map(expert + "gate_proj.weight", expert + "up_proj.weight"))],
@@ -183,7 +184,7 @@ internal sealed partial class DeepSeekNetwork
 
     private RmsNorm Norm(string name, double epsilon) => new(_layout[name], epsilon);
 
-    private Linear Map(params string[] names) => new(Matrix(names));
+    private Linear Map(params string[] names) => new(Matrix(names), _compute);
 
     /// <summary>One matrix, or several that lie next to each other and share their inputs.</summary>
     private MatrixRef Matrix(params string[] names)

@@ -10,24 +10,27 @@ namespace ElasticTrain.Model.Network;
 /// values are expanded from the normed latent; one rotary key is shared by all heads.
 /// </summary>
 /// <param name="config">Sizes.</param>
+/// <param name="compute">What is multiplied in the core; the maps say it for themselves.</param>
 /// <param name="down">q_a_proj (or q_proj) and kv_a_proj_with_mqa as one map to [q | latent | rope].</param>
 /// <param name="queryNorm">q_a_layernorm; null without query compression.</param>
 /// <param name="queryUp">q_b_proj, a map to [h (nope + rope)]; null without query compression.</param>
 /// <param name="latentNorm">kv_a_layernorm.</param>
 /// <param name="keyValueUp">kv_b_proj, a map to [h (nope + v)].</param>
 /// <param name="output">o_proj, from [h v].</param>
-internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
+internal sealed unsafe partial class LatentAttention(ModelConfig config, ComputeKind compute, Linear down, RmsNorm? queryNorm, Linear? queryUp, RmsNorm latentNorm, Linear keyValueUp, Linear output)
 {
     private readonly int _heads = config.NumAttentionHeads, _nope = config.QkNopeHeadDim, _rope = config.QkRopeHeadDim, _value = config.VHeadDim;
     private readonly int _latent = config.KvLoraRank, _width = down.Outputs, _queryWidth = config.QLoraRank ?? (config.NumAttentionHeads * config.QkHeadDim);
-    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim, Scale(config));
+    private readonly CausalAttention _core = new(config.NumAttentionHeads, config.QkHeadDim, config.VHeadDim, Scale(config), compute);
 
     /// <summary>1 / sqrt(d) on the scores, times YaRN's temperature.</summary>
     internal static float Scale(ModelConfig config) => (float)(1 / Math.Sqrt(config.QkHeadDim) * (config.RopeScaling?.SoftmaxFactor ?? 1));
 
-    /// <summary>What backward needs. Query is null without compression: the queries then lie in Down.</summary>
-    internal sealed record Saved(Tensor Down, Tensor? QueryLatent, Tensor? QueryFactors, Tensor? Query, Tensor Latent, Tensor LatentFactors,
-        Tensor Key, Tensor KeyValue, Tensor Probabilities, Tensor Heads);
+    /// <summary>
+    /// What backward needs and cannot have again for little: the latents hold all of keys and values, for half a percent of a step's time. Query is null without
+    /// compression: the queries then lie in Down.
+    /// </summary>
+    internal sealed record Saved(Tensor Down, Tensor? QueryFactors, Tensor? Query, Tensor LatentFactors, Tensor Heads);
 
     /// <summary>residual + attention(x), all [N, hidden].</summary>
     internal (Tensor Output, Saved Saved) Forward(Pass pass, Tensor x, Tensor residual)
@@ -35,14 +38,15 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear 
         int n = pass.Tokens;
         var (a, queryLatent, queryFactors, query, latent, latentFactors) = Compress(pass, x);
         float* pa = a.Pointer();
-        Tensor keyValue = Workspace.Empty(n, _heads * (_nope + _value)), key = Workspace.Empty(n, _heads * (_nope + _rope)), heads = Workspace.Empty(n, _heads * _value);
-        keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), n);
-        HeadRows q = Queries(query, pa), k = Keys(key), v = Values(keyValue);
-        Rotate(pass, q, keyValue.Pointer(), pa + _queryWidth + _latent, key.Pointer());
-        Tensor probabilities = _core.Forward(pass, q, k, v, HeadValues(heads));
+        Tensor heads = Workspace.Empty(n, _heads * _value);
+        queryLatent?.Dispose();
+        HeadRows q = Queries(query, pa);
+        RotateQueries(pass, q);
+        using (Tensor keyValue = KeyValue(pass, latent), key = PutKeysTogether(pass, keyValue, pa)) _core.Forward(pass, q, Keys(key), Values(keyValue), HeadValues(heads));
+        latent.Dispose();
         Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
-        return (result, new Saved(a, queryLatent, queryFactors, query, latent, latentFactors, key, keyValue, probabilities, heads));
+        return (result, new Saved(a, queryFactors, query, latentFactors, heads));
     }
 
     /// <summary>x through the down-projection, [N, q | latent | rope], the queries [N, h (nope + rope)] if they are compressed, and the normed latents.</summary>
@@ -68,33 +72,30 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear 
     {
         int n = pass.Tokens;
         output.BackwardWeight(pass, dy.Pointer(), saved.Heads.Pointer(), n);
-        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.EmptyLike(saved.Key), dKeyValue = Workspace.EmptyLike(saved.KeyValue);
+        using Tensor da = Workspace.Empty(n, _width), dKey = Workspace.Empty(n, _heads * (_nope + _rope)), dKeyValue = Workspace.Empty(n, _heads * (_nope + _value));
         using Tensor? dQuery = saved.Query is null ? null : Workspace.EmptyLike(saved.Query);
         float* pda = da.Pointer(), pa = saved.Down.Pointer();
         HeadRows dq = Queries(dQuery, pda);
         Tensor dHeads = saved.Heads; // their memory is free now
         output.BackwardInput(pass, dy.Pointer(), dHeads.Pointer(), n);
-        _core.Backward(pass, saved.Probabilities, Queries(saved.Query, pa), Keys(saved.Key), Values(saved.KeyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
+        using Tensor latent = latentNorm.Again(pass, pa + _queryWidth, _width, saved.LatentFactors);
+        using (Tensor keyValue = KeyValue(pass, latent), key = PutKeysTogether(pass, keyValue, pa))
+            _core.Backward(pass, Queries(saved.Query, pa), Keys(key), Values(keyValue), HeadValues(dHeads), dq, Keys(dKey), Values(dKeyValue));
         dHeads.Dispose();
-        saved.Probabilities.Dispose();
         saved.Query?.Dispose();
-        saved.Key.Dispose();
-        saved.KeyValue.Dispose();
         RotateBack(pass, dq, dKey.Pointer(), dKeyValue.Pointer(), pda + _queryWidth + _latent);
         if (queryNorm is not null)
         {
-            using Tensor dQueryLatent = Workspace.EmptyLike(saved.QueryLatent!);
-            queryUp!.BackwardWeight(pass, dQuery!.Pointer(), saved.QueryLatent!.Pointer(), n);
+            using Tensor queryLatent = queryNorm.Again(pass, pa, _width, saved.QueryFactors!), dQueryLatent = Workspace.EmptyLike(queryLatent);
+            queryUp!.BackwardWeight(pass, dQuery!.Pointer(), queryLatent.Pointer(), n);
             queryUp.BackwardInput(pass, dQuery!.Pointer(), dQueryLatent.Pointer(), n);
             queryNorm.Backward(pass, pa, _width, saved.QueryFactors!, dQueryLatent, pda, _width, addToInput: false);
-            saved.QueryLatent!.Dispose();
             saved.QueryFactors!.Dispose();
         }
-        using Tensor dLatent = Workspace.EmptyLike(saved.Latent);
-        keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), saved.Latent.Pointer(), n);
+        using Tensor dLatent = Workspace.EmptyLike(latent);
+        keyValueUp.BackwardWeight(pass, dKeyValue.Pointer(), latent.Pointer(), n);
         keyValueUp.BackwardInput(pass, dKeyValue.Pointer(), dLatent.Pointer(), n);
         latentNorm.Backward(pass, pa + _queryWidth, _width, saved.LatentFactors, dLatent, pda + _queryWidth, _width, addToInput: false);
-        saved.Latent.Dispose();
         saved.LatentFactors.Dispose();
         saved.Down.Dispose();
         down.BackwardWeight(pass, pda, x.Pointer(), n);
@@ -109,25 +110,45 @@ internal sealed unsafe partial class LatentAttention(ModelConfig config, Linear 
 
     private HeadRows HeadValues(Tensor heads) => new(heads.Pointer(), _heads * _value, _value);
 
-    /// <summary>Rotates the queries in place and puts the keys together: each head's own part, then the rotated part that all heads share.</summary>
-    private void Rotate(Pass pass, HeadRows q, float* keyValue, float* ropeKey, float* key)
+    /// <summary>Each head's own part of the key and its value, [N, h (nope + v)].</summary>
+    private Tensor KeyValue(Pass pass, Tensor latent)
     {
-        float* rotated = stackalloc float[_rope];
-        for (int t = 0; t < pass.Tokens; t++, ropeKey += _width)
+        Tensor keyValue = Workspace.Empty(pass.Tokens, keyValueUp.Outputs);
+        keyValueUp.Forward(pass, latent.Pointer(), keyValue.Pointer(), pass.Tokens);
+        return keyValue;
+    }
+
+    /// <summary>Rotates the queries in place.</summary>
+    private void RotateQueries(Pass pass, HeadRows q)
+    {
+        for (int t = 0; t < pass.Tokens; t++)
         {
-            int position = t % pass.Length;
-            pass.Rotary.Rotate(ropeKey, rotated, position);
-            for (int h = 0; h < _heads; h++, key += _nope + _rope, keyValue += _nope + _value)
+            for (int h = 0; h < _heads; h++)
             {
                 float* query = q.At(t, h) + _nope;
-                pass.Rotary.Rotate(query, query, position);
-                RowKernels.Copy(keyValue, key, _nope);
-                RowKernels.Copy(rotated, key + _nope, _rope);
+                pass.Rotary.Rotate(query, query, t % pass.Length);
             }
         }
     }
 
-    /// <summary>The gradient of <see cref="Rotate"/>: the queries' turned back in place, the keys' taken apart, the shared part summed over heads.</summary>
+    /// <summary>Keys [N, h (nope + rope)]: each head's own part, then the rotated part that all heads share.</summary>
+    private Tensor PutKeysTogether(Pass pass, Tensor keyValue, float* down)
+    {
+        Tensor keys = Workspace.Empty(pass.Tokens, _heads * (_nope + _rope));
+        float* key = keys.Pointer(), own = keyValue.Pointer(), shared = down + _queryWidth + _latent, rotated = stackalloc float[_rope];
+        for (int t = 0; t < pass.Tokens; t++, shared += _width)
+        {
+            pass.Rotary.Rotate(shared, rotated, t % pass.Length);
+            for (int h = 0; h < _heads; h++, key += _nope + _rope, own += _nope + _value)
+            {
+                RowKernels.Copy(own, key, _nope);
+                RowKernels.Copy(rotated, key + _nope, _rope);
+            }
+        }
+        return keys;
+    }
+
+    /// <summary>The gradient of both: the queries' turned back in place, the keys' taken apart, the shared part summed over heads.</summary>
     private void RotateBack(Pass pass, HeadRows dq, float* dKey, float* dKeyValue, float* dRopeKey)
     {
         float* sum = stackalloc float[_rope];

@@ -23,10 +23,14 @@ internal sealed unsafe class RmsNorm(ParameterInfo weight, double epsilon)
     internal (Tensor Y, Tensor Factors) Forward(Pass pass, Tensor x) => Forward(pass, x.Pointer(), _width, (int)x.shape[0]);
 
     /// <summary>The output for a whole tensor once more: cheaper than keeping it until backward.</summary>
-    internal Tensor Again(Pass pass, Tensor x, Tensor factors)
+    internal Tensor Again(Pass pass, Tensor x, Tensor factors) => Again(pass, x.Pointer(), _width, factors);
+
+    /// <summary>The same for rows that lie <paramref name="stride"/> values apart.</summary>
+    internal Tensor Again(Pass pass, float* x, long stride, Tensor factors)
     {
-        Tensor y = Workspace.EmptyLike(x);
-        RmsNormKernel.Again(x.Pointer(), _width, pass.Parameters.At(weight.Offset), y.Pointer(), factors.Pointer(), (int)x.shape[0], _width);
+        int rows = (int)factors.shape[0];
+        Tensor y = Workspace.Empty(rows, _width);
+        RmsNormKernel.Again(x, stride, pass.Parameters.At(weight.Offset), y.Pointer(), factors.Pointer(), rows, _width);
         return y;
     }
 

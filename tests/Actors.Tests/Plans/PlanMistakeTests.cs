@@ -26,7 +26,7 @@ public sealed class PlanMistakeTests
     [InlineData("elastic.suspect-after = 3", "my.conf: elastic.suspect-after (line 5)", "\"3\"", "a duration of at least 50 ms, with its unit (for example 500 ms or 2 s)")]
     [InlineData("elastic.suspect-after = 1 sek", "my.conf: elastic.suspect-after (line 5)", "\"1 sek\"", "a duration of at least 50 ms, with its unit (for example 500 ms or 2 s)")]
     [InlineData("elastic.allow-chaos = maybe", "my.conf: elastic.allow-chaos (line 5)", "\"maybe\"", "true or false")]
-    [InlineData("numerics.compute = bf16", "my.conf: numerics.compute (line 5)", "\"bf16\", which is not supported yet", "fp32")]
+    [InlineData("numerics.compute = fp16", "my.conf: numerics.compute (line 5)", "\"fp16\", which is not supported yet", "fp32 or bf16")]
     [InlineData("numerics = tolerant", "my.conf: numerics (line 5)", "\"tolerant\"", "a section: numerics { ... }")]
     [InlineData("optimizer.betas = 0.9", "my.conf: optimizer.betas (line 5)", "\"0.9\"", "a list of 2 numbers, each from 0 to below 1")]
     [InlineData("optimizer.betas = [0.9, 1]", "my.conf: optimizer.betas.1 (line 5)", "\"1\"", "a list of 2 numbers, each from 0 to below 1")]

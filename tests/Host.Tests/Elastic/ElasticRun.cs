@@ -112,6 +112,9 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
     public async Task FreezeAtAsync(long step, int lastLayer = 1) =>
         await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", "keep"), ("at", Text(step)));
 
+    /// <summary>Stops the steps, at once: the process of a command may start when a short run is over.</summary>
+    public async Task PauseAsync() => await AcceptedAsync("pause");
+
     /// <summary>Trains everything from a step on.</summary>
     public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));
 

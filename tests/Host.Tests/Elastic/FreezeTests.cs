@@ -104,7 +104,9 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
         using ElasticRun run = references.NewRun();
         ProcessUnderTest training = run.Train(60);
         await run.ReachesStepAsync(5, training);
+        await run.PauseAsync();
         Assert.Contains("layers 0-1 and the embedding are frozen from step", await run.SucceedAsync("freeze", "--layers", "0-1", "--at", "40"), StringComparison.Ordinal);
+        await run.SucceedAsync("resume");
         await run.FinishAsync(training);
 
         // The two checkpoints that are kept: steps 50 and 60. An unchanged shard is the same blob.
@@ -121,7 +123,7 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
         using ElasticRun run = references.NewRun();
         ProcessUnderTest training = run.Train(Steps);
         await run.ReachesStepAsync(5, training);
-        await run.SucceedAsync("pause");
+        await run.PauseAsync();
         long paused = Assert.Single(await run.EventsAsync("RunPaused")).Data["effectiveStep"]!.GetValue<long>();
         await run.ReachesStepAsync(paused - 1, training);
         RunStatusShape status = await run.StatusAsync();

@@ -38,6 +38,18 @@ public sealed class SameBitsTests(References references)
     }
 
     [Fact]
+    public async Task Products_of_bf16_numbers_give_other_bits_but_the_same_on_any_number_of_processes()
+    {
+        using ElasticRun one = references.NewRun("numerics.compute=bf16"), two = references.NewRun("numerics.compute=bf16");
+        await one.TrainToEndAsync(Steps);
+        await two.TrainToEndAsync(Steps, nodes: 2);
+        RunDigest digest = await one.DigestAsync();
+        (await two.DigestAsync()).ShouldBe(digest, two.Describe);
+        Assert.Equal(1, (await references.DigestAsync(Steps)).FirstDifference(digest));
+        Assert.Contains($"steps 1 to {Steps} replayed", await one.SucceedAsync("verify", "--from", "0"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Two_runs_side_by_side_on_one_machine_do_not_touch_each_other()
     {
         RunDigest expected = await references.DigestAsync(Steps);
