@@ -36,7 +36,10 @@ public sealed class NodeRuntime : IAsyncDisposable
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
-        Parameters = new NodeParameters(run.Layout, this);
+        var puller = new ShardPuller(run.Layout, DataPlane, Replicas, Peers);
+        Parameters = DeviceMemory.Of(run.Plan, run.Layout) is { IsStreamed: true } memory
+            ? new StreamedParameters(run.Layout, puller, memory.NodeWindow)
+            : new NodeParameters(run.Layout, puller);
     }
 
     /// <summary>The node.</summary>
@@ -73,7 +76,7 @@ public sealed class NodeRuntime : IAsyncDisposable
     public ConcurrentDictionary<(ShardId Shard, ReplicaId Replica), (Func<Lineage> Applied, IActorRef Actor)> HeldReplicas { get; } = new();
 
     /// <summary>The parameters that this node's devices compute on.</summary>
-    public NodeParameters Parameters { get; }
+    public INodeParameters Parameters { get; }
 
     /// <summary>Connections to other nodes' tensor servers.</summary>
     public PeerConnections Peers { get; }

@@ -1,4 +1,5 @@
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Plans;
 
@@ -37,7 +38,9 @@ internal sealed class PlanBinder
             Journal(root.Section("journal")), Checkpoint(root.Section("checkpoint")), Device(root.Section("device")),
             Numerics(root.Section("numerics")));
         root.Close();
-        if (model is not null) CheckSequenceLengths(plan);
+        if (model is null) return plan;
+        CheckSequenceLengths(plan);
+        if (plan.Device.Memory is not null && _errors.Count == 0) CheckMemory(plan, root.Section("device"));
         return plan;
     }
 
@@ -167,8 +170,7 @@ internal sealed class PlanBinder
     private static DevicePlan Device(PlanReader section)
     {
         var kind = section.Choice("kind", DeviceKind.Cpu, Words.Devices);
-        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024), section.Flag("recompute", false));
-        section.NotYet("memory");
+        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024), section.Flag("recompute", false), section.OptionalBytes("memory"));
         section.Close();
         return plan;
     }
@@ -190,6 +192,14 @@ internal sealed class PlanBinder
         int longest = plan.Phases.Select(phase => phase.Batch.SequenceLength).Append(plan.Batch.SequenceLength).Max();
         if (longest > limit)
             _errors.Add($"{_file}: batch.sequence-length", $"{longest}", $"at most the model's max-position-embeddings, {limit}");
+    }
+
+    private static void CheckMemory(Plan plan, PlanReader device)
+    {
+        DeviceMemory memory = DeviceMemory.Of(plan, ParameterLayout.Create(plan.Model.Config))!;
+        if (memory.IsTooSmall) device.Wrong("memory", $"{memory.Limit} bytes", $"at least {memory.Least} bytes: {memory.Describe()}");
+        else if (memory.IsStreamed && !ReservedMemory.IsSupported)
+            device.Wrong("memory", $"{memory.Limit} bytes, less than the parameters need", $"{memory.Resident} bytes or more: to stream them is for Linux so far");
     }
 
     /// <summary>A path in the file is relative to the file; one on the command line, to the working folder.</summary>

@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Numerics;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Model;
+
+namespace ElasticTrain.Actors.Plans;
+
+/// <summary>What <c>device.memory</c> means for a plan. The parameters are exact, to the page; gradients are the most that a device can hold; activations are an estimate.</summary>
+/// <param name="Limit">The plan's limit for each device, in bytes.</param>
+/// <param name="Devices">Devices per node; they share one window of parameters.</param>
+/// <param name="Parameters">Bytes of all parameters.</param>
+/// <param name="LargestSegment">Bytes of the pages of the largest segment, the least window of a device.</param>
+/// <param name="Gradients">Bytes of a device's gradients: the one in work, the next one being cleared, and the partial sums of the ranks before it.</param>
+/// <param name="Activations">About the bytes of what forward leaves for backward, in the phase that needs most.</param>
+public sealed record DeviceMemory(long Limit, int Devices, long Parameters, long LargestSegment, long Gradients, long Activations)
+{
+    /// <summary>The least limit that suffices.</summary>
+    public long Least => LargestSegment + Gradients + Activations;
+
+    /// <summary>The least limit with which all parameters are held.</summary>
+    public long Resident => ((Parameters + Devices - 1) / Devices) + Gradients + Activations;
+
+    /// <summary>Bytes of parameters that the node's devices hold together, at most.</summary>
+    public long NodeWindow => Devices * (Limit - Gradients - Activations);
+
+    /// <summary>Whether not even one segment fits for each device.</summary>
+    public bool IsTooSmall => Limit < Math.Min(Least, Resident);
+
+    /// <summary>Whether parameters are pulled when they are needed, not held.</summary>
+    public bool IsStreamed => Limit < Resident;
+
+    /// <summary>What a plan's limit means; null where there is none.</summary>
+    public static DeviceMemory? Of(Plan plan, ParameterLayout layout)
+    {
+        if (plan.Device.Memory is not { } limit) return null;
+        var size = new ModelSize(layout);
+        long gradient = layout.TotalLength * sizeof(float);
+        BatchPlan[] batches = [.. plan.Phases.Select(phase => phase.Batch)];
+        // A binary counter of partial sums (BlockAccumulator), at most one for each digit of V - 1.
+        int sums = batches.Max(batch => BitOperations.Log2((uint)((2 * batch.VirtualWorldSize) - 1)));
+        double activations = batches.Max(batch => size.ActivationBytes(batch.MicroBatchSize, batch.SequenceLength, plan.Device.Recompute));
+        return new DeviceMemory(limit, plan.Device.Count, gradient, ParameterWindow.LeastBytes(layout), (2 + sums) * gradient, (long)Math.Ceiling(activations));
+    }
+
+    /// <summary>The parts of the least limit, for people.</summary>
+    public string Describe() => string.Create(
+        CultureInfo.InvariantCulture, $"{LargestSegment} for the largest layer's parameters, {Gradients} for gradients, about {Activations} for activations");
+}
