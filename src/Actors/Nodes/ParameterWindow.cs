@@ -34,6 +34,12 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
     /// <summary>How many segments have been loaded.</summary>
     public long Loads { get; private set; }
 
+    /// <summary>Whether a load is under way.</summary>
+    internal bool IsLoading
+    {
+        get { lock (_gate) return _slots.Any(slot => slot.State == SlotState.Loading); }
+    }
+
     /// <summary>Bytes that a window needs for each device.</summary>
     public static long LeastBytes(ParameterLayout layout)
     {
