@@ -26,8 +26,11 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <param name="run">What it runs.</param>
     /// <param name="numericsClass">Its golden probe.</param>
     /// <param name="bindAddress">IP address that the tensor server listens on.</param>
+    /// <exception cref="BadInputException">The plan's device.memory cannot be kept.</exception>
     public NodeRuntime(NodeId id, RunDefinition run, Digest256 numericsClass, System.Net.IPAddress bindAddress)
     {
+        var memory = DeviceMemory.Of(run.Plan, run.Layout);
+        memory?.Require("device.memory");
         Id = id;
         Definition = run;
         NumericsClass = numericsClass;
@@ -37,7 +40,7 @@ public sealed class NodeRuntime : IAsyncDisposable
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
         var puller = new ShardPuller(run.Layout, DataPlane, Replicas, Peers);
-        Parameters = DeviceMemory.Of(run.Plan, run.Layout) is { IsStreamed: true } memory
+        Parameters = memory is { IsStreamed: true }
             ? new StreamedParameters(run.Layout, puller, memory.NodeWindow)
             : new NodeParameters(run.Layout, puller);
     }

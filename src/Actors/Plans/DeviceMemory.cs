@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Core;
 using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Plans;
@@ -42,7 +43,23 @@ public sealed record DeviceMemory(long Limit, int Devices, long Parameters, long
         return new DeviceMemory(limit, plan.Device.Count, gradient, ParameterWindow.LeastBytes(layout), (2 + sums) * gradient, (long)Math.Ceiling(activations));
     }
 
-    /// <summary>The parts of the least limit, for people.</summary>
-    public string Describe() => string.Create(
-        CultureInfo.InvariantCulture, $"{LargestSegment} for the largest layer's parameters, {Gradients} for gradients, about {Activations} for activations");
+    /// <summary>Refuses a limit that cannot be kept.</summary>
+    /// <exception cref="BadInputException">It is too small, or this system cannot stream.</exception>
+    public void Require(string where)
+    {
+        if (IsTooSmall)
+            throw new BadInputException(where, Text($"{Limit} bytes"),
+                Text($"at least {Least} bytes: {LargestSegment} for the largest layer's parameters, {Gradients} for gradients, about {Activations} for activations"));
+        if (IsStreamed && !ReservedMemory.IsSupported)
+            throw new BadInputException(where, Text($"{Limit} bytes"), Text($"{Resident} bytes or more, so that all parameters are held: to stream them is for Linux so far"));
+    }
+
+    /// <summary>What happens, for people.</summary>
+    public override string ToString() => IsStreamed
+        ? Text($"parameters are streamed, at most {NodeWindow / MiB:0.00} of {Parameters / MiB:0.00} MiB at a time in each node; from {Resident / MiB:0.00} MiB on they are held")
+        : Text($"all parameters are held; from {Least / MiB:0.00} MiB on they can be streamed");
+
+    private const double MiB = 1 << 20;
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

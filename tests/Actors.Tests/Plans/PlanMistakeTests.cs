@@ -20,7 +20,6 @@ public sealed class PlanMistakeTests
     [InlineData("device = cuda", "my.conf: device (line 5)", "\"cuda\"", "a section: device { ... }")]
     [InlineData("device.kind = gpu", "my.conf: device.kind (line 5)", "\"gpu\"", "cpu or cuda")]
     [InlineData("device.memory = lots", "my.conf: device.memory (line 5)", "\"lots\"", "a size of at least 1 byte (for example 64 MiB)")]
-    [InlineData("device.memory = 1 MB", "my.conf: device.memory (line 5)", "1000000 bytes", "at least 1315968 bytes: 53248 for the largest layer's parameters, 791680 for gradients, about 471040 for activations")]
     [InlineData("elastic.audit = 0.1", "my.conf: elastic.audit (line 5)", "\"audit\", which is not supported yet", "no such key in this version")]
     [InlineData("elastic.speculate = on", "my.conf: elastic.speculate (line 5)", "\"speculate\", which is not supported yet", "no such key in this version")]
     [InlineData("elastic.replicas = 2", "my.conf: elastic.replicas (line 5)", "2", "1; more than one live copy of each shard comes with a later version")]
@@ -134,6 +133,31 @@ public sealed class PlanMistakeTests
         string tiny = Path.Combine(Given.Repository(), "hocon", "plans", "tiny.conf");
         var error = Given.Refused(() => Plan.Load(tiny, Given.Sets("data.input=/no/such/text")));
         Assert.Equal(("--set data.input", "no file or folder /no/such/text"), (error.Where, error.Found));
+    }
+
+    [Fact]
+    public void A_memory_limit_that_cannot_be_kept_is_refused_with_the_least_that_can()
+    {
+        string tiny = Path.Combine(Given.Repository(), "hocon", "plans", "tiny.conf");
+        var error = Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1 MB")));
+        Assert.Equal(
+            ("--set device.memory", "1000000 bytes", "at least 1315968 bytes: 53248 for the largest layer's parameters, 791680 for gradients, about 471040 for activations"),
+            (error.Where, error.Found, error.Expected));
+        Assert.Contains("device.memory", Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1315967"))).Where, StringComparison.Ordinal);
+
+        Assert.True(Memory("device.memory=1315968").IsStreamed);
+        Assert.True(Memory("device.memory=1460607").IsStreamed);
+        Assert.False(Memory("device.memory=1460608").IsStreamed); // gradients, activations and 49472 values
+        // Devices share their windows, recomputing leaves more of the limit, and the phase that needs most counts.
+        Assert.False(Memory("device.memory=1361664", "device.count=2").IsStreamed);
+        Assert.True(Memory("device.memory=1 MB", "device.recompute=true").NodeWindow > Memory("device.memory=1315968").NodeWindow);
+        Assert.True(Memory("device.memory=1 GB", "phases=[{steps=60},{steps=1,batch{sequence-length=64}}]").Activations > 900_000);
+
+        DeviceMemory Memory(params string[] sets)
+        {
+            Plan plan = Plan.Load(tiny, Given.Sets(sets));
+            return DeviceMemory.Of(plan, Model.ParameterLayout.Create(plan.Model.Config))!;
+        }
     }
 
     [Fact]
