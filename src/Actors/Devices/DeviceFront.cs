@@ -4,7 +4,7 @@ namespace ElasticTrain.Actors.Devices;
 
 /// <summary>
 /// Takes a device's mail: the device's own thread may be waiting for parameters that never come, and only a later grant tells. What the front hears it passes
-/// on, after it has interrupted what the message makes useless.
+/// on, and interrupts what a later grant makes useless.
 /// </summary>
 public sealed class DeviceFront : ReceiveActor
 {
@@ -16,8 +16,9 @@ public sealed class DeviceFront : ReceiveActor
         IActorRef child = Context.ActorOf(device(interrupt), "device");
         Receive<GrantRanks>(grant =>
         {
-            interrupt.Announce(grant);
+            // In this order: the device finds the grant in its mail before anything that the interruption leads to.
             child.Forward(grant);
+            interrupt.Announce(grant);
         });
         ReceiveAny(child.Forward);
     }

@@ -178,8 +178,10 @@ public sealed class GpuActor : ReceiveActor
     {
         if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
         var cause = message.Error is AggregateException { InnerExceptions.Count: > 0 } many ? many.InnerExceptions[0] : message.Error;
-        _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
+        bool isInterrupted = _cancel.IsCancellationRequested; // by a later grant, which is in the mail: nobody asks about this one
         Abandon();
+        if (isInterrupted) return;
+        _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
         _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, ContributionSender.IsFatal(cause)));
     }
 

@@ -71,6 +71,7 @@ public sealed class StreamingDeviceTests(TestRun run) : DeviceTests(run, Memory)
         _device.Tell(Grant(2, 1, 0, number: 2), _second);
         Assert.Equal(new Term(2), _second.ExpectMsg<RanksCompleted>().Term);
         Assert.Equal(_node.Layout.Shards.Count, Gradients(2).Count);
+        _first.ExpectNoMsg(TimeSpan.Zero);
     }
 
     [Fact]
