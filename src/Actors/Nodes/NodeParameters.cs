@@ -6,7 +6,7 @@ using ElasticTrain.Model;
 namespace ElasticTrain.Actors.Nodes;
 
 /// <summary>The parameters that a node's devices compute on.</summary>
-public interface INodeParameters : IDisposable
+public interface INodeParameters
 {
     /// <summary>The flat parameters, [layout.TotalLength]; to be read under a lease only.</summary>
     NativeBuffer Buffer { get; }
@@ -103,9 +103,6 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
     {
         lock (_gate) _ = _load?.Cancellation.CancelAsync();
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => Buffer.Dispose();
 
     private async Task PullAsync(Load load, ShardRoute route)
     {

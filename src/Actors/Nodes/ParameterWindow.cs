@@ -123,6 +123,7 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
             while (true)
             {
                 Task wait;
+                bool isBegun = false;
                 lock (_gate)
                 {
                     session.Cancellation.ThrowIfCancellationRequested();
@@ -134,9 +135,15 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
                         break;
                     }
                     // A load of another session may fail for reasons of its own: then this one tries.
-                    if (slot.State == SlotState.Absent && MakeRoom(slot, nextUse: null)) own = Start(slot, session);
+                    if (slot.State == SlotState.Absent && MakeRoom(slot, nextUse: null))
+                    {
+                        own = Start(slot, session);
+                        isBegun = true;
+                    }
                     wait = _changed.Next;
                 }
+                // What is on this node is copied by this thread, which has nothing else to do.
+                if (isBegun) wait = LoadAsync(slot, own!, session);
                 await wait.WaitAsync(session.Cancellation).ConfigureAwait(false);
             }
         }
@@ -159,7 +166,9 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
     private void LoadAhead(WindowSession session)
     {
         if (_waiting > 0 || session.Next is not { } next || _slots[next] is not { State: SlotState.Absent } slot) return;
-        if (MakeRoom(slot, NextUse(next))) Start(slot, session);
+        if (!MakeRoom(slot, NextUse(next))) return;
+        Load load = Start(slot, session);
+        _ = Task.Run(() => LoadAsync(slot, load, session), CancellationToken.None);
     }
 
     /// <summary>Makes room for a segment by dropping what is needed later than it; a segment that is needed now displaces everything that nobody holds or wants.</summary>
@@ -197,11 +206,10 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
         Peak = Math.Max(Peak, Resident);
         Loads++;
         slot.State = SlotState.Loading;
-        var load = slot.Load = new Load(session.Cancellation);
-        _ = Task.Run(() => LoadAsync(slot, load, session), CancellationToken.None);
-        return load;
+        return slot.Load = new Load(session.Cancellation);
     }
 
+    /// <summary>Runs a load that was started to its end; throws nothing.</summary>
     private async Task LoadAsync(Slot slot, Load load, WindowSession session)
     {
         Exception? error = null;

@@ -54,9 +54,6 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => Window.Dispose();
-
     private async Task<Lease> OpenAsync(GrantRanks grant, CancellationToken ct)
     {
         while (true)
