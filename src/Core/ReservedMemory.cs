@@ -9,7 +9,7 @@ namespace ElasticTrain.Core;
 /// </summary>
 public sealed partial class ReservedMemory : IDisposable
 {
-    private const int ProtectionNone = 0, ProtectionReadWrite = 1 | 2, PrivateAnonymousNoReserve = 0x02 | 0x20 | 0x4000, DontNeed = 4, NoHugePage = 15;
+    private const int ProtectionNone = 0, ProtectionReadWrite = 1 | 2, PrivateAnonymousNoReserve = 0x02 | 0x20 | 0x4000, DontNeed = 4, NoHugePage = 15, PopulateWrite = 23;
 
     /// <summary>Reserves addresses; no memory yet.</summary>
     /// <param name="length">Number of fp32 values, at least 1.</param>
@@ -40,6 +40,11 @@ public sealed partial class ReservedMemory : IDisposable
     /// <param name="firstPage">The first page.</param>
     /// <param name="pages">How many.</param>
     public void Commit(long firstPage, long pages) => Check(mprotect(Address(firstPage), Bytes(pages), ProtectionReadWrite), "giving memory to");
+
+    /// <summary>Has committed pages made at once instead of one after another when they are touched. Changes no value.</summary>
+    /// <param name="firstPage">The first page.</param>
+    /// <param name="pages">How many.</param>
+    public void Populate(long firstPage, long pages) => _ = madvise(Address(firstPage), Bytes(pages), PopulateWrite); // Linux 5.14; without it they come as they are touched
 
     /// <summary>Takes the memory of some pages back.</summary>
     /// <param name="firstPage">The first page.</param>

@@ -215,6 +215,8 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
         Exception? error = null;
         try
         {
+            var (first, count) = _pages.Of(slot.Segment.Index);
+            _memory.Populate(first, count);
             await session.LoadAsync(slot.Segment, load.Token).ConfigureAwait(false);
         }
         catch (Exception failure)
