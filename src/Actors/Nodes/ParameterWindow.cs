@@ -19,8 +19,8 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
     private readonly Slot[] _slots = [.. layout.Segments.Select(segment => new Slot(segment))];
     private readonly HashSet<WindowSession> _sessions = [];
     private readonly PulseSignal _changed = new();
+    private readonly HashSet<WindowSession> _lackRoom = [];
     private long _uses;
-    private int _waiting;
 
     /// <summary>The flat parameters, [layout.TotalLength]. Only the segment that a session has entered may be touched.</summary>
     public NativeBuffer Values => _memory.Values;
@@ -114,7 +114,6 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
             }
             Leave(session);
             slot.Users++; // wanted: nobody displaces it any more
-            _waiting++;
         }
         bool isHeld = false;
         try
@@ -123,7 +122,7 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
             while (true)
             {
                 Task wait;
-                bool isBegun = false;
+                bool isBegun;
                 lock (_gate)
                 {
                     session.Cancellation.ThrowIfCancellationRequested();
@@ -135,11 +134,10 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
                         break;
                     }
                     // A load of another session may fail for reasons of its own: then this one tries.
-                    if (slot.State == SlotState.Absent && MakeRoom(slot, nextUse: null))
-                    {
-                        own = Start(slot, session);
-                        isBegun = true;
-                    }
+                    isBegun = slot.State == SlotState.Absent && MakeRoom(slot, nextUse: null);
+                    if (isBegun) own = Start(slot, session);
+                    if (slot.State == SlotState.Absent) _lackRoom.Add(session);
+                    else _lackRoom.Remove(session);
                     wait = _changed.Next;
                 }
                 // What is on this node is copied by this thread, which has nothing else to do.
@@ -151,7 +149,7 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
         {
             lock (_gate)
             {
-                _waiting--;
+                _lackRoom.Remove(session);
                 if (isHeld) LoadAhead(session);
                 else
                 {
@@ -162,10 +160,10 @@ public sealed class ParameterWindow(ParameterLayout layout, long bytes) : IDispo
         }
     }
 
-    /// <summary>Begins to load the session's next segment, if there is room and nobody waits for any. If that fails, the session finds it absent and loads it itself.</summary>
+    /// <summary>Begins to load the session's next segment, if there is room and nobody lacks any. If that fails, the session finds it absent and loads it itself.</summary>
     private void LoadAhead(WindowSession session)
     {
-        if (_waiting > 0 || session.Next is not { } next || _slots[next] is not { State: SlotState.Absent } slot) return;
+        if (_lackRoom.Count > 0 || session.Next is not { } next || _slots[next] is not { State: SlotState.Absent } slot) return;
         if (!MakeRoom(slot, NextUse(next))) return;
         Load load = Start(slot, session);
         _ = Task.Run(() => LoadAsync(slot, load, session), CancellationToken.None);

@@ -82,12 +82,20 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
 
     private async Task ChangeAsync(Lineage version)
     {
-        await Window.ClearAsync().ConfigureAwait(false);
-        lock (_gate)
+        bool isClear = false;
+        try
         {
-            _version = version;
-            _isChanging = false;
-            _changed.Pulse();
+            await Window.ClearAsync().ConfigureAwait(false);
+            isClear = true;
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _version = isClear ? version : null;
+                _isChanging = false;
+                _changed.Pulse();
+            }
         }
     }
 
