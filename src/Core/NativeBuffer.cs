@@ -11,6 +11,7 @@ public sealed unsafe class NativeBuffer : IDisposable
 {
     private const int Alignment = 64;
     private const long Large = 1 << 28; // values: below a GiB nobody asks how much there is
+    private readonly Action<nint>? _free;
     private float* _pointer;
 
     /// <summary>Allocates <paramref name="length"/> zeros.</summary>
@@ -25,6 +26,16 @@ public sealed unsafe class NativeBuffer : IDisposable
         _pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
         NativeMemory.Clear(_pointer, bytes);
         GC.AddMemoryPressure((long)bytes);
+    }
+
+    /// <summary>Values in memory that was had in another way.</summary>
+    /// <param name="address">The first value.</param>
+    /// <param name="length">Number of fp32 values.</param>
+    /// <param name="free">Called once with the address, by the finalizer's thread where nobody disposed the buffer.</param>
+    internal NativeBuffer(nint address, long length, Action<nint> free)
+    {
+        (Length, _free) = (length, free);
+        _pointer = (float*)address;
     }
 
     /// <summary>Frees the memory of a buffer that nobody disposed.</summary>
@@ -70,6 +81,11 @@ public sealed unsafe class NativeBuffer : IDisposable
         float* pointer = _pointer;
         if (pointer == null) return;
         _pointer = null;
+        if (_free is not null)
+        {
+            _free((nint)pointer);
+            return;
+        }
         NativeMemory.AlignedFree(pointer);
         GC.RemoveMemoryPressure(Math.Max(Length * sizeof(float), Alignment));
     }

@@ -59,8 +59,11 @@ public sealed class ModelReplica : IDisposable
     /// <param name="frozenPrefix">0 freezes nothing; K + 1 freezes the embedding and layers 0 to K, whose part of the gradient is not touched.</param>
     /// <param name="gradient">Flat, as long as the layout says; its old content is of no meaning. A router bias gets 0.</param>
     /// <param name="isZero">The caller vouches that the gradient is +0.0 everywhere, so that it need not be cleared.</param>
+    /// <param name="residency">Told which parameters are needed when; null where all of them are in memory. The bits are the same.</param>
     /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
-    public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient, bool isZero = false)
+    /// <exception cref="OperationCanceledException">The residency says that nobody wants the result any more.</exception>
+    public RankResult ComputeRank(IReadOnlyList<MicroBatch> microBatches, long denominator, int frozenPrefix, NativeBuffer gradient, bool isZero = false,
+        IParameterResidency? residency = null)
     {
         _layout.RequireLength(gradient, nameof(gradient));
         ArgumentOutOfRangeException.ThrowIfNegative(denominator);
@@ -81,7 +84,13 @@ public sealed class ModelReplica : IDisposable
             using DisposeScope scope = NewDisposeScope();
             (int[] tokens, int[] targets) = Split(batch);
             // In a step without masks T / denominator is one over its sequences.
-            Pass pass = NewPass(batch.Rows, batch.SequenceLength, gradient) with { SequenceWeight = denominator == 0 ? 0 : (double)batch.SequenceLength / denominator, Side = side, Recompute = _recompute };
+            Pass pass = NewPass(batch.Rows, batch.SequenceLength, gradient) with
+            {
+                SequenceWeight = denominator == 0 ? 0 : (double)batch.SequenceLength / denominator,
+                Side = side,
+                Recompute = _recompute,
+                Residency = residency,
+            };
             var (sum, count) = _network.LossAndGradient(pass, tokens, targets, batch.LossMask, denominator, frozenPrefix, tokensPerExpert);
             loss += sum;
             counted += count;

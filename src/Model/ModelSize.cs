@@ -28,11 +28,12 @@ public sealed class ModelSize(ParameterLayout layout)
     /// <summary>About how many bytes forward leaves for backward.</summary>
     /// <param name="rows">Sequences in a micro-batch.</param>
     /// <param name="length">Positions per sequence.</param>
-    public double ActivationBytes(int rows, int length)
+    /// <param name="recompute">Whether only the layers' inputs are kept, and what one layer leaves exists while its backward pass runs.</param>
+    public double ActivationBytes(int rows, int length, bool recompute = false)
     {
-        double perToken = 0;
-        for (int layer = 0; layer < _config.NumHiddenLayers + _config.NumNextnPredictLayers; layer++) perToken += Attention() + (_config.IsMoe(layer) ? Experts() : 2.0 * _config.IntermediateSize);
-        return 4.0 * rows * length * perToken;
+        double[] perToken = [.. Enumerable.Range(0, _config.NumHiddenLayers + _config.NumNextnPredictLayers)
+            .Select(layer => Attention() + (_config.IsMoe(layer) ? Experts() : 2.0 * _config.IntermediateSize))];
+        return 4.0 * rows * length * (recompute ? perToken.Max() + (_config.NumHiddenLayers * (double)_config.HiddenSize) : perToken.Sum());
     }
 
     /// <summary>The residual stream before each half; what the down-projection gives, queries, the heads' results.</summary>

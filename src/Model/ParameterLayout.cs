@@ -65,6 +65,7 @@ public sealed class ParameterLayout
         _byShard = parameters.ToLookup(parameter => parameter.Shard);
         _byName = parameters.ToDictionary(parameter => parameter.Name);
         _moeLayers = [.. config.MoeLayers];
+        Segments = ParameterSegment.Of(shards, config.NumHiddenLayers);
     }
 
     /// <summary>The network that this is the layout of.</summary>
@@ -75,6 +76,9 @@ public sealed class ParameterLayout
 
     /// <summary>All shards in layout order; a shard's id is its index.</summary>
     public IReadOnlyList<ShardInfo> Shards { get; }
+
+    /// <summary>The buffer in the pieces that the network needs one at a time: embedding, layers, norm and head, prediction module.</summary>
+    public IReadOnlyList<ParameterSegment> Segments { get; }
 
     /// <summary>Number of values in the flat buffer.</summary>
     public long TotalLength { get; }

@@ -15,13 +15,14 @@ namespace ElasticTrain.Actors.Devices;
 public sealed class GpuActor : ReceiveActor
 {
     // Told apart by the accepted grant itself, not by its number: every term counts grants from 1 again.
-    private sealed record ParametersReady(GrantRanks Grant, IDisposable Lease);
+    private sealed record ParametersReady(GrantRanks Grant, IParameterLease Lease);
     private sealed record ComputeRank(GrantRanks Grant, int Rank);
     private sealed record Acknowledged(GrantRanks Grant);
     private sealed record Failed(GrantRanks Grant, Exception Error);
 
     private readonly NodeRuntime _node;
     private readonly ChaosSettings _chaos;
+    private readonly GrantInterrupt _interrupt;
     private readonly ContributionSender _sender;
     private readonly RankSummation _sum;
     private readonly GradientBuffers _gradients;
@@ -31,17 +32,21 @@ public sealed class GpuActor : ReceiveActor
     private GrantRanks? _grant;
     private IActorRef _coordinator = ActorRefs.Nobody;
     private CancellationTokenSource _cancel = new();
-    private IDisposable? _lease;
+    private IParameterLease? _lease;
     private RanksCompleted? _last;
     private Term _term;
     private long _denominator;
     private Step _denominatorOf;
 
     /// <summary>One per device.</summary>
-    public GpuActor(NodeRuntime node, ChaosSettings chaos)
+    /// <param name="node">The node.</param>
+    /// <param name="chaos">Faults to inject.</param>
+    /// <param name="interrupt">Shared with the actor that takes the device's mail.</param>
+    public GpuActor(NodeRuntime node, ChaosSettings chaos, GrantInterrupt interrupt)
     {
         _node = node;
         _chaos = chaos;
+        _interrupt = interrupt;
         _sender = new ContributionSender(node);
         _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
         _gradients = new GradientBuffers(node.Pool, node.Layout.TotalLength);
@@ -86,7 +91,7 @@ public sealed class GpuActor : ReceiveActor
         Abandon();
         _grant = grant;
         _coordinator = Sender;
-        _cancel = new CancellationTokenSource();
+        _cancel = _interrupt.Begin(grant);
         _node.DataLoader.Tell(new PrefetchSamples(grant.Input.Step.Next, grant.Ranks));
         _node.Parameters.AcquireAsync(grant, _cancel.Token).PipeTo(
             Self, success: lease => new ParametersReady(grant, lease), failure: e => new Failed(grant, e));
@@ -117,7 +122,7 @@ public sealed class GpuActor : ReceiveActor
             RankResult result;
             try
             {
-                result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient, isZero: true);
+                result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient, isZero: true, _lease?.Residency);
                 _chaos.MaybeFlip(step, message.Rank, gradient);
             }
             catch
@@ -173,16 +178,16 @@ public sealed class GpuActor : ReceiveActor
     {
         if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
         var cause = message.Error is AggregateException { InnerExceptions.Count: > 0 } many ? many.InnerExceptions[0] : message.Error;
-        _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
+        bool isInterrupted = _cancel.IsCancellationRequested; // by a later grant, which is in the mail: nobody asks about this one
         Abandon();
+        if (isInterrupted) return;
+        _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
         _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, ContributionSender.IsFatal(cause)));
     }
 
     private void Abandon()
     {
         _cancel.Cancel();
-        _cancel.Dispose();
-        _cancel = new CancellationTokenSource();
         _lease?.Dispose();
         _lease = null;
         _sum.Clear();

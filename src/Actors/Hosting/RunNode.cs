@@ -146,6 +146,7 @@ public sealed class RunNode : IAsyncDisposable
     /// </summary>
     public async ValueTask DisposeAsync()
     {
+        Runtime.Parameters.Stop(); // or a device could not be ended
         bool othersStay = Ended is { IsCompletedSuccessfully: true, Result.ExitCode: RunEnded.Refused };
         Task ended = othersStay ? CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ClusterLeavingReason.Instance) : _system.Terminate();
         await ended.WaitAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(false);
@@ -187,8 +188,10 @@ public sealed class RunNode : IAsyncDisposable
         runtime.CheckpointWriter = system.ActorOf(
             Props.Create(() => new CheckpointWriter(runtime.Definition.Checkpoints)).WithDispatcher("elastictrain.storage-dispatcher"), "checkpoint-writer");
         runtime.DataLoader = system.ActorOf(Props.Create(() => new DataLoader(runtime.Samples)).WithDispatcher("elastictrain.storage-dispatcher"), "data-loader");
+        Func<GrantInterrupt, Props> device = interrupt =>
+            Props.Create(() => new GpuActor(runtime, options.Chaos, interrupt)).WithDispatcher("elastictrain.device-dispatcher");
         var devices = Enumerable.Range(0, runtime.Plan.Device.Count)
-            .Select(i => system.ActorOf(Props.Create(() => new GpuActor(runtime, options.Chaos)).WithDispatcher("elastictrain.device-dispatcher"), $"device-{i}"))
+            .Select(i => system.ActorOf(Props.Create(() => new DeviceFront(device)), $"device-{i}"))
             .ToList();
         int protocolVersion = options.Chaos.ProtocolVersion ?? NodeRuntime.ProtocolVersion;
         Func<Term, string?> journalProblem = isCoordinator ? term => journal.WhyNotThatOf(term)?.Message : _ => null;

@@ -5,13 +5,38 @@ using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Nodes;
 
+/// <summary>The parameters that a node's devices compute on.</summary>
+public interface INodeParameters
+{
+    /// <summary>The flat parameters, [layout.TotalLength]; to be read under a lease only.</summary>
+    NativeBuffer Buffer { get; }
+
+    /// <summary>Waits until a grant's input version can be computed on; no other takes its place until the lease is disposed.</summary>
+    /// <param name="grant">Names the version and where each shard is pulled from.</param>
+    /// <param name="ct">Gives up; also later, where the lease streams.</param>
+    /// <exception cref="DataPlaneRefusedException">A replica cannot serve that version.</exception>
+    /// <exception cref="DataPlaneConnectionException">A node that holds a shard cannot be reached.</exception>
+    /// <exception cref="OperationCanceledException">Given up, or a later grant needs another version or other replicas: this one is outdated.</exception>
+    Task<IParameterLease> AcquireAsync(GrantRanks grant, CancellationToken ct);
+
+    /// <summary>Fails whatever waits for parameters: the node ends.</summary>
+    void Stop();
+}
+
+/// <summary>The right to compute on one version of the parameters.</summary>
+public interface IParameterLease : IDisposable
+{
+    /// <summary>To be told which parameters are needed when; null where all of them are in memory.</summary>
+    IParameterResidency? Residency { get; }
+}
+
 /// <summary>
 /// The one copy of the whole model that a node's devices compute on. It holds one version at a time; a device that computes holds a lease,
 /// and the next version is pulled only when no lease is out, so that no rank ever sees two versions.
 /// </summary>
 /// <param name="layout">Parameters and shards.</param>
-/// <param name="node">The node.</param>
-public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
+/// <param name="puller">Brings a shard here.</param>
+public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) : INodeParameters
 {
     private readonly Lock _gate = new();
     private Lineage? _version;
@@ -19,16 +44,11 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
     private Load? _load;
     private readonly PulseSignal _changed = new();
 
-    /// <summary>The flat parameters, [layout.TotalLength]; to be read under a lease only.</summary>
+    /// <inheritdoc/>
     public NativeBuffer Buffer { get; } = new(layout.TotalLength);
 
-    /// <summary>Waits until the buffer holds a grant's input version, pulling it if need be; it stays as it is until the lease is disposed.</summary>
-    /// <param name="grant">Names the version and where each shard is pulled from.</param>
-    /// <param name="ct">Gives up.</param>
-    /// <exception cref="DataPlaneRefusedException">A replica cannot serve that version.</exception>
-    /// <exception cref="DataPlaneConnectionException">A node that holds a shard cannot be reached.</exception>
-    /// <exception cref="OperationCanceledException">Given up, or a later grant needs another version or other replicas: this one is outdated.</exception>
-    public async Task<IDisposable> AcquireAsync(GrantRanks grant, CancellationToken ct)
+    /// <inheritdoc/>
+    public async Task<IParameterLease> AcquireAsync(GrantRanks grant, CancellationToken ct)
     {
         Load load;
         while (true)
@@ -48,7 +68,7 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
                     break;
                 }
                 // An outdated grant may wait for a version that its replica will never reach.
-                if (_load is { } other && other.IsOutdatedBy(grant)) _ = other.Cancellation.CancelAsync();
+                if (_load is { } other && GrantOrder.IsOutdated(other.Grant, grant)) _ = other.Cancellation.CancelAsync();
                 wait = _changed.Next;
             }
             await wait.WaitAsync(ct).ConfigureAwait(false);
@@ -78,19 +98,17 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
         }
     }
 
+    /// <inheritdoc/>
+    public void Stop()
+    {
+        lock (_gate) _ = _load?.Cancellation.CancelAsync();
+    }
+
     private async Task PullAsync(Load load, ShardRoute route)
     {
-        var (version, ct) = (load.Grant.Input, load.Cancellation.Token);
-        var shard = layout.Shards[route.Shard.Value];
         try
         {
-            if (route.DataPlane == node.DataPlane)
-            {
-                await node.Replicas.Get(route.Shard, route.Replica).CopyParametersAsync(version, Buffer, shard.Offset, ct).ConfigureAwait(false);
-                return;
-            }
-            var peer = await node.Peers.GetAsync(route.DataPlane, ct).ConfigureAwait(false);
-            await peer.PullAsync(version, route.Shard, route.Replica, Buffer, shard.Offset, shard.Length, ct).ConfigureAwait(false);
+            await puller.PullAsync(load.Grant.Input, route, Buffer, load.Cancellation.Token).ConfigureAwait(false);
         }
         catch
         {
@@ -114,15 +132,13 @@ public sealed class NodeParameters(ParameterLayout layout, NodeRuntime node)
         public GrantRanks Grant { get; } = grant;
 
         public CancellationTokenSource Cancellation { get; } = new();
-
-        public bool IsOutdatedBy(GrantRanks other) =>
-            (other.Input != Grant.Input || !other.Routes.SequenceEqual(Grant.Routes))
-            && (other.Term.Value > Grant.Term.Value || (other.Term == Grant.Term && other.GrantId > Grant.GrantId));
     }
 
-    private sealed class Lease(NodeParameters owner) : IDisposable
+    private sealed class Lease(NodeParameters owner) : IParameterLease
     {
         private NodeParameters? _owner = owner;
+
+        public IParameterResidency? Residency => null;
 
         public void Dispose() => Interlocked.Exchange(ref _owner, null)?.Release();
     }

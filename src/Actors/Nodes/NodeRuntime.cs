@@ -26,8 +26,11 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <param name="run">What it runs.</param>
     /// <param name="numericsClass">Its golden probe.</param>
     /// <param name="bindAddress">IP address that the tensor server listens on.</param>
+    /// <exception cref="BadInputException">The plan's device.memory cannot be kept.</exception>
     public NodeRuntime(NodeId id, RunDefinition run, Digest256 numericsClass, System.Net.IPAddress bindAddress)
     {
+        var memory = DeviceMemory.Of(run.Plan, run.Layout);
+        memory?.Require("device.memory");
         Id = id;
         Definition = run;
         NumericsClass = numericsClass;
@@ -36,7 +39,10 @@ public sealed class NodeRuntime : IAsyncDisposable
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
-        Parameters = new NodeParameters(run.Layout, this);
+        var puller = new ShardPuller(run.Layout, DataPlane, Replicas, Peers);
+        Parameters = memory is { IsStreamed: true }
+            ? new StreamedParameters(run.Layout, puller, memory.NodeWindow)
+            : new NodeParameters(run.Layout, puller);
     }
 
     /// <summary>The node.</summary>
@@ -73,7 +79,7 @@ public sealed class NodeRuntime : IAsyncDisposable
     public ConcurrentDictionary<(ShardId Shard, ReplicaId Replica), (Func<Lineage> Applied, IActorRef Actor)> HeldReplicas { get; } = new();
 
     /// <summary>The parameters that this node's devices compute on.</summary>
-    public NodeParameters Parameters { get; }
+    public INodeParameters Parameters { get; }
 
     /// <summary>Connections to other nodes' tensor servers.</summary>
     public PeerConnections Peers { get; }

@@ -26,7 +26,7 @@ public sealed record Plan(
     /// <summary>The steps of all phases together; the schedule runs over them.</summary>
     public long TotalSteps => Phases.Sum(phase => phase.Steps);
 
-    /// <summary>Reads a plan, and checks that the files it names are there.</summary>
+    /// <summary>Reads a plan, and checks that the files it names are there and that its limits can be kept.</summary>
     /// <param name="file">A HOCON file. Relative paths inside it are relative to its folder.</param>
     /// <param name="sets">Settings laid over the file, later ones over earlier ones: <c>optimizer.learning-rate</c> -> <c>0.001</c>;
     /// relative paths in them are relative to the working folder.</param>
@@ -46,18 +46,18 @@ public sealed record Plan(
                 : error.Message;
             throw new BadInputException(file, found, "a plan file that can be read", error);
         }
-        return PlanBinder.Bind(text, file, sets, checkFiles: true);
+        return PlanBinder.Bind(text, file, sets, checkMachine: true);
     }
 
     /// <summary>
-    /// Reads a plan from text, without looking whether its data are there (a finished run can be inspected without them).
+    /// Reads a plan from text, without looking whether its data are there and its limits can be kept (a finished run can be inspected all the same).
     /// </summary>
     /// <param name="text">HOCON.</param>
     /// <param name="fileName">Stands in messages; relative paths in the text are relative to its folder.</param>
     /// <param name="sets">As in <see cref="Load"/>.</param>
     /// <exception cref="BadInputException">The plan cannot be used; all problems at once.</exception>
     public static Plan Parse(string text, string fileName, IReadOnlyList<KeyValuePair<string, string>> sets) =>
-        PlanBinder.Bind(text, fileName, sets, checkFiles: false);
+        PlanBinder.Bind(text, fileName, sets, checkMachine: false);
 
     /// <summary>The plan as a complete HOCON text, defaults resolved; <see cref="Parse"/> gives the same plan again.</summary>
     public string ToHocon() => PlanWriter.Hocon(this);

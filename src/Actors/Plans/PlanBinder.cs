@@ -14,15 +14,15 @@ internal sealed class PlanBinder
 
     private PlanBinder(string file) => (_file, _folder) = (file, Path.GetDirectoryName(Path.GetFullPath(file)) ?? Path.GetFullPath(file));
 
-    internal static Plan Bind(string text, string file, IReadOnlyList<KeyValuePair<string, string>> sets, bool checkFiles)
+    internal static Plan Bind(string text, string file, IReadOnlyList<KeyValuePair<string, string>> sets, bool checkMachine)
     {
         var binder = new PlanBinder(file);
-        Plan plan = binder.Root(new PlanReader(binder._errors, file, "", PlanTree.Parse(text, file, sets)), checkFiles);
+        Plan plan = binder.Root(new PlanReader(binder._errors, file, "", PlanTree.Parse(text, file, sets)), checkMachine);
         binder._errors.ThrowIfAny();
         return plan;
     }
 
-    private Plan Root(PlanReader root, bool checkFiles)
+    private Plan Root(PlanReader root, bool checkMachine)
     {
         string name = root.Text("name", Path.GetFileNameWithoutExtension(_file));
         ulong seed = root.Seed("seed", 1);
@@ -37,11 +37,13 @@ internal sealed class PlanBinder
             root.Section("optimizer").Section("schedule")
                 .Wrong("warmup-steps", $"{optimizer.Schedule.WarmupSteps} steps of warm-up", $"fewer than the {total} steps of all phases");
         var plan = new Plan(
-            name, seed, model!, Data(root.Section("data"), checkFiles), phases, optimizer, batch!, Elastic(root.Section("elastic")),
+            name, seed, model!, Data(root.Section("data"), checkMachine), phases, optimizer, batch!, Elastic(root.Section("elastic")),
             Journal(root.Section("journal")), Checkpoint(root.Section("checkpoint")), Device(root.Section("device")),
             Numerics(root.Section("numerics")));
         root.Close();
-        if (model is not null) CheckSequenceLengths(plan);
+        if (model is null) return plan;
+        CheckSequenceLengths(plan);
+        if (checkMachine && plan.Device.Memory is not null && _errors.Count == 0) CheckMemory(plan, root.Section("device"));
         return plan;
     }
 
@@ -121,10 +123,10 @@ internal sealed class PlanBinder
         return new OptimizerPlan(kind, learningRate, betas[0], betas[1], epsilon, decay, clip, plan);
     }
 
-    private DataPlan Data(PlanReader section, bool checkFiles)
+    private DataPlan Data(PlanReader section, bool checkMachine)
     {
         string? input = section.OptionalText("input") is { Length: > 0 } path ? Resolve(section, "input", path) : null;
-        if (checkFiles && input is not null && !Path.Exists(input))
+        if (checkMachine && input is not null && !Path.Exists(input))
             section.Wrong("input", $"no file or folder {input}", "a file or a folder of text");
         var plan = new DataPlan(
             input, section.OptionalBytes("max-bytes"),
@@ -171,8 +173,7 @@ internal sealed class PlanBinder
     private static DevicePlan Device(PlanReader section)
     {
         var kind = section.Choice("kind", DeviceKind.Cpu, Words.Devices);
-        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024), section.Flag("recompute", false));
-        section.NotYet("memory");
+        var plan = new DevicePlan(kind, section.Int("count", 1, 1, 1024), section.Int("threads", 1, 1, 1024), section.Flag("recompute", false), section.OptionalBytes("memory"));
         section.Close();
         return plan;
     }
@@ -194,6 +195,18 @@ internal sealed class PlanBinder
         int longest = plan.Phases.Select(phase => phase.Batch.SequenceLength).Append(plan.Batch.SequenceLength).Max();
         if (longest > limit)
             _errors.Add($"{_file}: batch.sequence-length", $"{longest}", $"at most the model's max-position-embeddings, {limit}");
+    }
+
+    private void CheckMemory(Plan plan, PlanReader device)
+    {
+        try
+        {
+            DeviceMemory.Of(plan, ParameterLayout.Create(plan.Model.Config))!.Require(device.Where("memory"));
+        }
+        catch (BadInputException problem)
+        {
+            _errors.Add(problem);
+        }
     }
 
     /// <summary>A path in the file is relative to the file; one on the command line, to the working folder.</summary>

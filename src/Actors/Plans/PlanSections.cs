@@ -116,7 +116,9 @@ public enum DeviceKind
 /// <param name="Threads">CPU threads per device.</param>
 /// <param name="Recompute">Whether the backward pass computes each layer's forward pass again instead of keeping it: the same bits for less memory and more
 /// time.</param>
-public sealed record DevicePlan(DeviceKind Kind, int Count, int Threads, bool Recompute = false);
+/// <param name="Memory">Bytes that each device may hold of parameters, gradients and activations; null: no limit. Where the parameters do not fit, each layer's
+/// are pulled from their shards when they are needed: the same bits for less memory and more time.</param>
+public sealed record DevicePlan(DeviceKind Kind, int Count, int Threads, bool Recompute = false, long? Memory = null);
 
 /// <summary>How strictly nodes must agree.</summary>
 public enum NumericsMode

@@ -50,7 +50,7 @@ internal static class PlanWriter
         Line(text, $"  every = {plan.Checkpoint.Every}, keep = {plan.Checkpoint.Keep}");
         if (plan.Checkpoint.Directory is { } directory) Line(text, $"  directory = {Quote(directory)}");
         Line(text, $"}}");
-        Line(text, $"device {{ kind = {Words.Of(Words.Devices, device.Kind)}, count = {device.Count}, threads = {device.Threads}, recompute = {(device.Recompute ? "true" : "false")} }}");
+        Line(text, $"device {{ kind = {Words.Of(Words.Devices, device.Kind)}, count = {device.Count}, threads = {device.Threads}, recompute = {(device.Recompute ? "true" : "false")}{(device.Memory is { } memory ? FormattableString.Invariant($", memory = {memory}") : "")} }}");
         Line(text, $"numerics {{ compute = {Words.Of(Words.Computes, numerics.Compute)}, mode = {Words.Of(Words.Modes, numerics.Mode)} }}");
         return text.ToString();
     }

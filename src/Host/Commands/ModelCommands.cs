@@ -22,13 +22,15 @@ public static class ModelCommands
         var rows = new Option<int?>("--micro-batch") { Description = "sequences per forward and backward pass (default: the plan's, or 1)", HelpName = "N" };
         var length = new Option<int?>("--seq") { Description = "positions per sequence (default: the plan's, or the longest up to 4096)", HelpName = "N" };
         var shards = new Option<bool>("--shards") { Description = "list every shard" };
-        var command = new Command("info", "Parameters, memory, operations per token and shards of a network, without allocating it.") { what, rows, length, shards };
+        var sets = CommonOptions.Sets();
+        var command = new Command("info", "Parameters, memory, operations per token and shards of a network, without allocating it.") { what, rows, length, shards, sets };
         command.SetAction(parsed =>
         {
-            var (config, batch, global) = Find(parsed.GetRequiredValue(what));
+            var (config, plan, global) = Find(parsed.GetRequiredValue(what), CommonOptions.Pairs(parsed.GetValue(sets)));
+            BatchPlan? batch = plan?.Batch;
             int sequence = Positive("--seq", parsed.GetValue(length) ?? batch?.SequenceLength ?? Math.Min(4096, config.MaxPositionEmbeddings));
             if (sequence > config.MaxPositionEmbeddings) throw new BadInputException("--seq", $"{sequence}", $"at most max_position_embeddings = {config.MaxPositionEmbeddings}");
-            Print(ParameterLayout.Create(config), Positive("--micro-batch", parsed.GetValue(rows) ?? batch?.MicroBatchSize ?? 1), sequence, global, parsed.GetValue(shards));
+            Print(ParameterLayout.Create(config), Positive("--micro-batch", parsed.GetValue(rows) ?? batch?.MicroBatchSize ?? 1), sequence, global, plan, parsed.GetValue(shards));
             return 0;
         });
         return command;
@@ -64,17 +66,19 @@ public static class ModelCommands
         return command;
     }
 
-    private static (ModelConfig Config, BatchPlan? Batch, int? GlobalBatch) Find(string what)
+    private static (ModelConfig Config, Plan? Plan, int? GlobalBatch) Find(string what, IReadOnlyList<KeyValuePair<string, string>> sets)
     {
+        bool isPlan = !ModelConfig.PresetNames.Contains(what) && File.Exists(what) && Path.GetExtension(what) != ".json";
+        if (sets.Count > 0 && !isPlan) throw new BadInputException($"--set {sets[0].Key}", "a setting", $"none: {what} is no plan");
         if (ModelConfig.PresetNames.Contains(what)) return (ModelConfig.Preset(what), null, ModelConfig.PresetBatch(what));
         if (Directory.Exists(what)) return (ModelConfig.FromHuggingFace(Path.Combine(what, "config.json")), null, null);
         if (!File.Exists(what)) throw new BadInputException(what, "no such preset, file or folder", $"one of {string.Join(", ", ModelConfig.PresetNames)}, a plan, or a folder with config.json");
-        if (Path.GetExtension(what) == ".json") return (ModelConfig.FromHuggingFace(what), null, null);
-        Plan plan = Plan.Load(what, []);
-        return (plan.Model.Config, plan.Batch, plan.Batch.TrainBatchSize);
+        if (!isPlan) return (ModelConfig.FromHuggingFace(what), null, null);
+        Plan plan = Plan.Load(what, sets);
+        return (plan.Model.Config, plan, plan.Batch.TrainBatchSize);
     }
 
-    private static void Print(ParameterLayout layout, int rows, int length, int? globalBatch, bool allShards)
+    private static void Print(ParameterLayout layout, int rows, int length, int? globalBatch, Plan? plan, bool allShards)
     {
         var size = new ModelSize(layout);
         ModelConfig c = layout.Config;
@@ -83,8 +87,10 @@ public static class ModelCommands
         Line($"parameters     {Count(size.Total)} in all{(size.Prediction > 0 ? $", and {Count(size.Prediction)} in the prediction module" : "")}");
         Line($"active         {Count(size.Active)} per token, without the embedding");
         if (globalBatch is { } batch) Line($"global batch   {batch} sequences");
-        Line($"memory         a device holds weights {Bytes(4.0 * all)}, gradients {Bytes(4.0 * all)}, activations about {Bytes(size.ActivationBytes(rows, length))} ({rows} x {length} tokens);");
+        Line($"memory         a device holds weights {Bytes(4.0 * all)}, gradients {Bytes(4.0 * all)}, activations about {Bytes(size.ActivationBytes(rows, length, plan?.Device.Recompute ?? false))} ({rows} x {length} tokens);");
         Line($"               moments {Bytes(8.0 * all)} and master weights {Bytes(4.0 * all)} are spread over the nodes (fp32)");
+        if (plan is not null && DeviceMemory.Of(plan, layout) is { } memory)
+            Line($"device.memory  {Bytes(memory.Limit)}: {memory}");
         Line($"operations     {size.ForwardFlops(length):0.###e+0} per token forward, {size.TrainingFlops(length):0.###e+0} in training");
         Line($"shards         {layout.Shards.Count}: {layout.Shards.Count(s => s.Kind == ShardKind.Dense)} dense, {layout.Shards.Count(s => s.Kind == ShardKind.Expert)} of experts");
         foreach (ShardInfo shard in allShards ? layout.Shards : layout.Shards.Take(ShardsShown))

@@ -25,7 +25,9 @@ public sealed record RunSession(RunFolder Folder, RunDefinition Definition, Jour
         string data = Path.Combine(Path.GetFullPath(directory), "data");
         var corpus = Corpus.PrepareOrOpen(data, new CorpusOptions(plan.Data.Input, plan.Data.ValidationShare, plan.Seed, plan.Data.MaxBytes));
         say($"data: {corpus.Description}");
-        return Open(RunFolder.OpenOrCreate(directory, plan), plan, corpus);
+        var session = Open(RunFolder.OpenOrCreate(directory, plan), plan, corpus);
+        if (DeviceMemory.Of(plan, session.Definition.Layout) is { } memory) say($"memory: {memory}");
+        return session;
     }
 
     /// <summary>Opens a run that was made before, as its folder has it.</summary>

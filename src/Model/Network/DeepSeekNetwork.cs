@@ -81,27 +81,37 @@ internal sealed partial class DeepSeekNetwork
         long denominator, int frozenPrefix, long[] tokensPerExpert)
     {
         int trained = frozenPrefix; // K + 1 freezes layers 0 to K: the first trained layer is K + 1
+        pass.Residency?.Begin(Route(pass, trained));
+        pass.Enter(ParameterSegment.Embedding);
         Tensor x = _embedding.Forward(pass, tokens);
-        for (int i = 0; i < trained; i++) x = Frozen(pass, i, x, tokensPerExpert);
+        for (int i = 0; i < trained; i++)
+        {
+            pass.Enter(ParameterSegment.OfLayer(i));
+            x = Frozen(pass, i, x, tokensPerExpert);
+        }
         var saved = new DecoderLayer.Saved[_layers.Length];
         var inputs = new Tensor[_layers.Length];
         for (int i = trained; i < _layers.Length; i++)
         {
+            pass.Enter(ParameterSegment.OfLayer(i));
             inputs[i] = x;
             if (pass.Recompute) x = Output(pass, i, x, tokensPerExpert);
             else (x, saved[i]) = _layers[i].Forward(pass, x, Counts(tokensPerExpert, i));
         }
 
+        pass.Enter(Head);
         (Tensor normed, Tensor factors) = _norm.Forward(pass, x);
         using Tensor dNormed = Workspace.EmptyLike(normed), gradient = Workspace.EmptyLike(x);
         double weight = denominator == 0 ? 0 : 1.0 / denominator;
         (double, long) loss = _head.Loss(pass, normed, targets, mask, weight, dNormed);
         if (_prediction is not null && !TakesRaw) Predict(normed, dNormed, tokens, targets, mask);
+        pass.Enter(Head);
         _norm.Backward(pass, x, factors, dNormed, gradient);
         if (_prediction is not null && TakesRaw) Predict(x, gradient, tokens, targets, mask);
         long[] again = pass.Recompute ? new long[tokensPerExpert.Length] : []; // the counts are those of the first time
         for (int i = _layers.Length - 1; i >= trained; i--)
         {
+            pass.Enter(ParameterSegment.OfLayer(i));
             if (pass.Recompute)
             {
                 (Tensor output, saved[i]) = _layers[i].Forward(pass, inputs[i], Counts(again, i));
@@ -109,16 +119,36 @@ internal sealed partial class DeepSeekNetwork
             }
             _layers[i].Backward(pass, saved[i], gradient);
         }
-        if (frozenPrefix == 0) _embedding.Backward(pass, tokens, gradient);
+        pass.Residency?.End();
+        if (frozenPrefix == 0) _embedding.Backward(pass, tokens, gradient); // needs no weights
         return loss;
 
         void Predict(Tensor hidden, Tensor dHidden, ReadOnlySpan<int> tokens, ReadOnlySpan<int> targets, ReadOnlySpan<byte> mask)
         {
-            if (pass.Length == 1) return; // there is no token after the next
+            if (!Predicts(pass)) return;
             double mean = weight * pass.Length / (pass.Length - 1);
             _prediction!.LossAndGradient(pass, hidden, tokens, targets, mask, _layout.Config.MtpLossWeight * mean, frozenPrefix > 0, dHidden,
                 Counts(tokensPerExpert, _layers.Length));
         }
+    }
+
+    private int Head => ParameterSegment.OfLayer(_layers.Length);
+
+    /// <summary>With one token there is none after the next.</summary>
+    private bool Predicts(Pass pass) => _prediction is not null && pass.Length > 1;
+
+    /// <summary>The segments of a forward and backward pass in the order in which they are entered, one after another: every layer twice but the frozen ones.</summary>
+    private List<int> Route(Pass pass, int trained)
+    {
+        IEnumerable<int> layers = Enumerable.Range(0, _layers.Length).Select(ParameterSegment.OfLayer);
+        List<int> route = [ParameterSegment.Embedding, .. layers, Head];
+        if (Predicts(pass))
+        {
+            route.AddRange(MultiTokenPrediction.Route(_layers.Length));
+            if (!TakesRaw) route.Add(Head);
+        }
+        route.AddRange(layers.Skip(trained).Reverse());
+        return route;
     }
 
     /// <summary>A layer's output with everything else released, its input as well.</summary>
@@ -177,7 +207,7 @@ internal sealed partial class DeepSeekNetwork
         ModelConfig c = _layout.Config;
         string layer = ModelConfig.LayerPrefix(c.NumHiddenLayers);
         return new MultiTokenPrediction(_embedding, Norm(layer + "enorm.weight", c.RmsNormEps), Norm(layer + "hnorm.weight", c.RmsNormEps), Map(layer + "eh_proj.weight"),
-            Layer(c.NumHiddenLayers), Norm(layer + "shared_head.norm.weight", c.RmsNormEps), _head);
+            Layer(c.NumHiddenLayers), Norm(layer + "shared_head.norm.weight", c.RmsNormEps), _head, c.NumHiddenLayers);
     }
 
     private SwiGlu FeedForward(string prefix) => new(Map(prefix + "gate_proj.weight", prefix + "up_proj.weight"), Map(prefix + "down_proj.weight"));

@@ -16,10 +16,15 @@ namespace ElasticTrain.Model.Network;
 /// <param name="layer">The decoder layer.</param>
 /// <param name="norm">shared_head.norm.</param>
 /// <param name="head">The shared head.</param>
+/// <param name="layers">Layers of the main model.</param>
 internal sealed unsafe class MultiTokenPrediction(Embedding embedding, RmsNorm embeddingNorm, RmsNorm hiddenNorm, Linear projection, DecoderLayer layer,
-    RmsNorm norm, LanguageModelHead head)
+    RmsNorm norm, LanguageModelHead head, int layers)
 {
-    private readonly int _hidden = projection.Outputs;
+    private readonly int _hidden = projection.Outputs, _head = ParameterSegment.OfLayer(layers), _own = ParameterSegment.OfLayer(layers + 1);
+
+    /// <summary>The segments that a forward and backward pass through the module enters, in this order.</summary>
+    internal static int[] Route(int layers) =>
+        [ParameterSegment.Embedding, ParameterSegment.OfLayer(layers + 1), ParameterSegment.OfLayer(layers), ParameterSegment.OfLayer(layers + 1)];
 
     /// <summary>The logits [B (T - 1), vocabulary], from the main model's hidden states [B T, hidden] and tokens [B, T].</summary>
     internal Tensor Logits(Pass main, Tensor hidden, ReadOnlySpan<int> tokens, Span<long> tokensPerExpert, DeepSeekNetwork.Observer observer, Action<Router.Routing> routed)
@@ -58,7 +63,9 @@ internal sealed unsafe class MultiTokenPrediction(Embedding embedding, RmsNorm e
         (Tensor output, DecoderLayer.Saved saved) = layer.Forward(pass, projected.X, tokensPerExpert);
         (Tensor normed, Tensor factors) = norm.Forward(pass, output);
         Tensor dNormed = Workspace.EmptyLike(normed), gradient = Workspace.EmptyLike(output);
+        pass.Enter(_head);
         (double sum, long counted) = head.Loss(pass, normed, Next(pass, targets), Next(pass, mask), weight, dNormed);
+        pass.Enter(_own);
         main.Side.PredictionSum += sum;
         main.Side.PredictionTokens += counted;
         norm.Backward(pass, output, factors, dNormed, gradient);
@@ -85,12 +92,14 @@ internal sealed unsafe class MultiTokenPrediction(Embedding embedding, RmsNorm e
     private Projected Project(Pass pass, Tensor mainHidden, int[] next)
     {
         int n = pass.Tokens;
+        pass.Enter(ParameterSegment.Embedding);
         Tensor embedded = embedding.Forward(pass, next), hidden = Workspace.Empty(n, _hidden);
         for (int row = 0; row < pass.Rows; row++)
         {
             float* source = mainHidden.Pointer() + ((long)row * (pass.Length + 1) * _hidden), destination = hidden.Pointer() + ((long)row * pass.Length * _hidden);
             RowKernels.Copy(source, destination, pass.Length * _hidden);
         }
+        pass.Enter(_own);
         (Tensor normedEmbedding, Tensor embeddedFactors) = embeddingNorm.Forward(pass, embedded);
         (Tensor normedHidden, Tensor hiddenFactors) = hiddenNorm.Forward(pass, hidden);
         Tensor pair = Workspace.Empty(n, 2 * _hidden), x = Workspace.Empty(n, _hidden);

@@ -16,9 +16,15 @@ internal sealed record Pass(FlatMemory Parameters, FlatMemory Gradients, int Row
     /// <summary>Whether backward computes each layer's forward pass again instead of keeping what it left.</summary>
     internal bool Recompute { get; init; }
 
+    /// <summary>Told which parameters the pass needs when; null where all of them are in memory.</summary>
+    internal IParameterResidency? Residency { get; init; }
+
     /// <summary>Where losses beside the main one are added up.</summary>
     internal SideLosses Side { get; init; } = new();
 
     /// <summary>Tokens in the micro-batch, N = B T.</summary>
     internal int Tokens => Rows * Length;
+
+    /// <summary>Returns when the parameters of a segment are in memory; those of the segment entered before may go.</summary>
+    internal void Enter(int segment) => Residency?.Enter(segment);
 }

@@ -10,30 +10,36 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Tests.Devices;
 
-/// <summary>A real device over real replicas on one node; the test is the coordinator.</summary>
-public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
+/// <summary>A real device over real replicas on one node; the test is the coordinator. What holds however the parameters come to the device.</summary>
+public abstract class DeviceTests : TestKit, IClassFixture<TestRun>
 {
     private const string Config = """
         akka.test { single-expect-default = 60s, default-timeout = 60s }
         device-dispatcher { type = PinnedDispatcher }
         """;
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private protected static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
-    private readonly TestRun _run;
-    private readonly NodeRuntime _node;
-    private readonly TestProbe _first, _second;
-    private readonly IActorRef _device;
+    private protected readonly TestRun _run;
+    private protected readonly NodeRuntime _node;
+    private protected readonly TestProbe _first, _second;
+    private protected readonly IActorRef _device;
     private readonly List<GradientSealed> _seals = [];
 
-    public GpuActorTests(TestRun run) : base(Config)
+    private protected DeviceTests(TestRun run, params string[] sets) : base(Config)
     {
         Model.Torch.TorchRuntime.Initialize();
         _run = run;
-        _node = run.Node(run.Define());
+        _node = run.Node(run.Define("", sets));
         (_first, _second) = (CreateTestProbe(), CreateTestProbe());
-        _device = Sys.ActorOf(Props.Create(() => new GpuActor(_node, ChaosSettings.None)).WithDispatcher("device-dispatcher"));
+        _device = Device(_node);
         Place(1);
+    }
+
+    private protected IActorRef Device(NodeRuntime node)
+    {
+        Func<GrantInterrupt, Props> device = interrupt => Props.Create(() => new GpuActor(node, ChaosSettings.None, interrupt)).WithDispatcher("device-dispatcher");
+        return Sys.ActorOf(Props.Create(() => new DeviceFront(device)));
     }
 
     protected override void AfterAll()
@@ -42,9 +48,9 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         _node.DisposeAsync().AsTask().Wait(Deadline);
     }
 
-    private void Place(int number) => Place(_node, number);
+    private protected void Place(int number) => Place(_node, number);
 
-    private void Place(NodeRuntime holder, int number)
+    private protected void Place(NodeRuntime holder, int number)
     {
         foreach (var shard in holder.Layout.Shards)
         {
@@ -58,11 +64,11 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         }
     }
 
-    private GrantRanks Grant(long term, long id, long version, RankRange? ranks = null, int number = 1, NodeRuntime? holder = null) => new(
+    private protected GrantRanks Grant(long term, long id, long version, RankRange? ranks = null, int number = 1, NodeRuntime? holder = null) => new(
         new Term(term), id, Sample.Version(version), ranks ?? new RankRange(0, _node.VirtualRanks), 0,
         [.. _node.Layout.Shards.Select(s => new ShardRoute(s.Id, new ReplicaId(number), (holder ?? _node).DataPlane))]);
 
-    private List<UInt128> Gradients(int number)
+    private protected List<UInt128> Gradients(int number)
     {
         lock (_seals) return [.. _seals.Where(s => s.Replica.Value == number).OrderBy(s => s.Shard.Value).Select(s => s.GradientDigest)];
     }
@@ -116,6 +122,21 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         Assert.Equal(Gradients(1), Gradients(2));
     }
 
+    [Fact]
+    public void A_replica_that_is_not_there_fails_the_grant_and_the_next_one_works()
+    {
+        _device.Tell(Grant(1, 1, 0, number: 77), _first);
+        var failed = _first.ExpectMsg<RanksFailed>();
+        Assert.False(failed.Fatal);
+        Assert.Contains("does not live on this node", failed.Reason, StringComparison.Ordinal);
+        _device.Tell(Grant(1, 2, 0), _first);
+        Assert.Equal(2, _first.ExpectMsg<RanksCompleted>().GrantId);
+    }
+}
+
+/// <summary>Devices that have the whole model in memory.</summary>
+public sealed class GpuActorTests(TestRun run) : DeviceTests(run)
+{
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -135,16 +156,5 @@ public sealed class GpuActorTests : TestKit, IClassFixture<TestRun>
         var failed = _first.ExpectMsg<RanksFailed>();
         Assert.True(failed.Fatal, failed.Reason);
         Assert.Contains($"{shard.Id}~{new ReplicaId(2)}, step 1: Ranks", failed.Reason, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void A_replica_that_is_not_there_fails_the_grant_and_the_next_one_works()
-    {
-        _device.Tell(Grant(1, 1, 0, number: 77), _first);
-        var failed = _first.ExpectMsg<RanksFailed>();
-        Assert.False(failed.Fatal);
-        Assert.Contains("does not live on this node", failed.Reason, StringComparison.Ordinal);
-        _device.Tell(Grant(1, 2, 0), _first);
-        Assert.Equal(2, _first.ExpectMsg<RanksCompleted>().GrantId);
     }
 }

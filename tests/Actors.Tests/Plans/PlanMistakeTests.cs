@@ -11,7 +11,7 @@ public sealed class PlanMistakeTests
     [InlineData("optimizer.lerning-rate = 1", "my.conf: optimizer.lerning-rate (line 5)", "an unknown key", "\"learning-rate\"")]
     [InlineData("checkpoints { every = 3 }", "my.conf: checkpoints (line 5)", "an unknown key", "\"checkpoint\"")]
     [InlineData("weight-decay = 0", "my.conf: weight-decay (line 5)", "an unknown key", "\"optimizer.weight-decay\"")]
-    [InlineData("device.xyzzy = 0", "my.conf: device.xyzzy (line 5)", "an unknown key", "one of count, kind, recompute, threads")]
+    [InlineData("device.xyzzy = 0", "my.conf: device.xyzzy (line 5)", "an unknown key", "one of count, kind, memory, recompute, threads")]
     [InlineData("model.hiden-size = 64", "my.conf: model.hiden-size (line 5)", "an unknown key", "\"hidden-size\"")]
     [InlineData("device.count = two", "my.conf: device.count (line 5)", "\"two\"", "a whole number from 1 to 1024")]
     [InlineData("device.count = 1.5", "my.conf: device.count (line 5)", "\"1.5\"", "a whole number from 1 to 1024")]
@@ -19,7 +19,7 @@ public sealed class PlanMistakeTests
     [InlineData("device.count = [1]", "my.conf: device.count (line 5)", "a list of 1", "a whole number from 1 to 1024")]
     [InlineData("device = cuda", "my.conf: device (line 5)", "\"cuda\"", "a section: device { ... }")]
     [InlineData("device.kind = gpu", "my.conf: device.kind (line 5)", "\"gpu\"", "cpu or cuda")]
-    [InlineData("device.memory = 3 GB", "my.conf: device.memory (line 5)", "\"memory\", which is not supported yet", "no such key in this version")]
+    [InlineData("device.memory = lots", "my.conf: device.memory (line 5)", "\"lots\"", "a size of at least 1 byte (for example 64 MiB)")]
     [InlineData("elastic.audit = 0.1", "my.conf: elastic.audit (line 5)", "\"audit\", which is not supported yet", "no such key in this version")]
     [InlineData("elastic.speculate = on", "my.conf: elastic.speculate (line 5)", "\"speculate\", which is not supported yet", "no such key in this version")]
     [InlineData("elastic.replicas = 2", "my.conf: elastic.replicas (line 5)", "2", "1; more than one live copy of each shard comes with a later version")]
@@ -145,6 +145,31 @@ public sealed class PlanMistakeTests
         string tiny = Path.Combine(Given.Repository(), "hocon", "plans", "tiny.conf");
         var error = Given.Refused(() => Plan.Load(tiny, Given.Sets("data.input=/no/such/text")));
         Assert.Equal(("--set data.input", "no file or folder /no/such/text"), (error.Where, error.Found));
+    }
+
+    [Fact]
+    public void A_memory_limit_that_cannot_be_kept_is_refused_with_the_least_that_can()
+    {
+        string tiny = Path.Combine(Given.Repository(), "hocon", "plans", "tiny.conf");
+        var error = Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1 MB")));
+        Assert.Equal(
+            ("--set device.memory", "1000000 bytes", "at least 1315968 bytes: 53248 for the largest layer's parameters, 791680 for gradients, about 471040 for activations"),
+            (error.Where, error.Found, error.Expected));
+        Assert.Contains("device.memory", Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1315967"))).Where, StringComparison.Ordinal);
+
+        Assert.True(Memory("device.memory=1315968").IsStreamed);
+        Assert.True(Memory("device.memory=1460639").IsStreamed);
+        Assert.False(Memory("device.memory=1460640").IsStreamed); // gradients, activations and 49480 values
+        // Devices share their windows, recomputing leaves more of the limit, and the phase that needs most counts.
+        Assert.False(Memory("device.memory=1361680", "device.count=2").IsStreamed);
+        Assert.True(Memory("device.memory=1100000", "device.recompute=true").NodeWindow > Memory("device.memory=1315968").NodeWindow);
+        Assert.True(Memory("device.memory=1 GB", "phases=[{steps=60},{steps=1,batch{sequence-length=64}}]").Activations > 900_000);
+
+        DeviceMemory Memory(params string[] sets)
+        {
+            Plan plan = Plan.Load(tiny, Given.Sets(sets));
+            return DeviceMemory.Of(plan, Model.ParameterLayout.Create(plan.Model.Config))!;
+        }
     }
 
     [Fact]

@@ -86,7 +86,7 @@ public sealed class PlanTests
         string[] harmless =
         [
             "name=other", "elastic.min-workers=2", "elastic.suspect-after=3 s", "elastic.preemption-grace=1 m", "elastic.allow-chaos=true", "checkpoint.every=3",
-            "checkpoint.keep=9", "checkpoint.directory=/x", "device.count=3", "device.recompute=true", "device.threads=2", "device.kind=cuda", "data.input=/elsewhere", "phases.0.name=x",
+            "checkpoint.keep=9", "checkpoint.directory=/x", "device.count=3", "device.recompute=true", "device.memory=1 GB", "device.threads=2", "device.kind=cuda", "data.input=/elsewhere", "phases.0.name=x",
             "journal={provider=postgresql,connection-string=x}", "seed=1", "optimizer.betas=[0.9,0.95]", "batch.gradient-accumulation-steps=1", "model.hidden-size=32",
         ];
         foreach (string set in harmless) Assert.True(hash == Given.Plan("", set).Hash(data, tokenizer), set);

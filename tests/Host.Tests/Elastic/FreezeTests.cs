@@ -18,7 +18,7 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
     [Fact]
     public async Task Freezing_at_a_step_gives_the_same_digest_when_the_run_is_killed_before_at_and_after_it()
     {
-        RunDigest expected = await FrozenDigestAsync();
+        RunDigest expected = await references.FrozenDigestAsync(Steps, FrozenFrom);
         Assert.Equal(FrozenFrom, (await references.DigestAsync(Steps)).FirstDifference(expected));
 
         using ElasticRun run = references.NewRun();
@@ -41,7 +41,7 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
     [Fact]
     public async Task A_node_killed_in_a_frozen_step_does_not_change_the_digest()
     {
-        RunDigest expected = await FrozenDigestAsync();
+        RunDigest expected = await references.FrozenDigestAsync(Steps, FrozenFrom);
         using ElasticRun run = references.NewRun();
         ProcessUnderTest training = run.Train(Steps, nodes: 2);
         await run.ReachesStepAsync(1, training);
@@ -152,13 +152,4 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
         Assert.True(code == 2, $"{command} {string.Join(' ', arguments)} ended with {code}: {output}");
         Assert.Contains(reason, output, StringComparison.Ordinal);
     }
-
-    /// <summary>The run that is frozen from step 125 on and not disturbed otherwise.</summary>
-    private Task<RunDigest> FrozenDigestAsync() => references.OnceAsync("frozen", async run =>
-    {
-        ProcessUnderTest training = run.Train(Steps);
-        await run.ReachesStepAsync(1, training);
-        await run.FreezeAtAsync(FrozenFrom);
-        await run.FinishAsync(training);
-    });
 }

@@ -53,6 +53,15 @@ public sealed class References : IDisposable
         return known[key] = digest;
     }
 
+    /// <summary>The digest of the run whose embedding and layers 0 and 1 are frozen from a step on, and that is not disturbed otherwise.</summary>
+    public Task<RunDigest> FrozenDigestAsync(long steps, long frozenFrom) => OnceAsync(string.Create(CultureInfo.InvariantCulture, $"{steps} frozen from {frozenFrom}"), async run =>
+    {
+        ProcessUnderTest training = run.Train(steps);
+        await run.ReachesStepAsync(1, training);
+        await run.FreezeAtAsync(frozenFrom);
+        await run.FinishAsync(training);
+    });
+
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
     private static string Sentence(int seed, int words)
