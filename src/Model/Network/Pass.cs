@@ -16,6 +16,9 @@ internal sealed record Pass(FlatMemory Parameters, FlatMemory Gradients, int Row
     /// <summary>Whether backward computes each layer's forward pass again instead of keeping what it left.</summary>
     internal bool Recompute { get; init; }
 
+    /// <summary>The products of decoding, which take the place of training's; null in training.</summary>
+    internal DecodingProducts? Decoding { get; init; }
+
     /// <summary>Where losses beside the main one are added up.</summary>
     internal SideLosses Side { get; init; } = new();
 
