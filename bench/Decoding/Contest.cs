@@ -9,7 +9,7 @@ namespace ElasticTrain.Decoding;
 internal static class Contest
 {
     private const ulong Seed = 1;
-    private const int Passes = 6;
+    private const int Passes = 3;
 
     internal static void Run(string name, ModelConfig config, WeightFormat[] formats, int[] threads, int prompt, int tokens, int rounds)
     {

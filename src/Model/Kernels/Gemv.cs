@@ -15,14 +15,14 @@ internal static unsafe class Gemv
     /// <summary>Above this, packing the matrix for <see cref="Gemm"/> costs less than reading it several times.</summary>
     internal const int MostRows = 7;
 
-    /// <summary>Chains of a dot product: two registers of 16 lanes.</summary>
-    private const int Lanes = 16, Step = 2 * Lanes;
+    /// <summary>Chains of a dot product: four registers of 16 lanes.</summary>
+    private const int Lanes = 16, Step = 4 * Lanes;
 
     /// <summary>Outputs of a matrix of which one row after another is added up: eight registers.</summary>
     private const int Columns = 8 * Lanes;
 
-    /// <summary>How far ahead of its use a matrix is fetched.</summary>
-    private const int Ahead = 1024;
+    /// <summary>Bytes from what is used to what is fetched into the second-level cache meanwhile.</summary>
+    private const int Ahead = 4096;
 
     /// <summary>Numbers of the matrix, fp32 or bf16.</summary>
     private interface INumber
@@ -69,133 +69,106 @@ internal static unsafe class Gemv
     private static void Multiply<TNumber>(float* x, nint xStride, byte* w, nint wStride, float* y, nint yStride, int rows, int n, int k, bool add)
         where TNumber : struct, INumber
     {
-        float* block = stackalloc float[16];
-        int columns = rows == 1 ? 4 : 2;
-        for (int column = 0; column < n; column += columns, w += columns * wStride * TNumber.Size)
+        float* sums = stackalloc float[4 * Lanes];
+        for (int column = 0; column < n; column++, w += wStride * TNumber.Size)
         {
-            int width = Math.Min(columns, n - column);
             for (int row = 0; row < rows; row += 4)
             {
-                int height = rows == 1 ? 1 : Math.Min(4, rows - row);
+                int height = Math.Min(4, rows - row);
                 // Rows that do not exist repeat the last one.
-                if (rows == 1) Dot1X4<TNumber>(x, w, wStride, width - 1, k, block);
-                else Dot4X2<TNumber>(x + (row * xStride), xStride, height - 1, w, (width - 1) * wStride, k, block);
+                if (rows == 1) Dot<TNumber>(x, w, k, sums);
+                else Dot4<TNumber>(x + (row * xStride), xStride, height - 1, w, k, sums);
                 for (int i = 0; i < height; i++)
                 {
+                    Vector512<float> lanes = Vector512.Load(sums + (i * Lanes));
+                    float sum = VectorMath.Sum(lanes.GetLower() + lanes.GetUpper());
+                    if (k % Step != 0) sum += Rest<TNumber>(x + ((row + i) * xStride), w, k);
                     float* target = y + ((row + i) * yStride) + column;
-                    for (int j = 0; j < width; j++) target[j] = add ? target[j] + block[(i * columns) + j] : block[(i * columns) + j];
+                    *target = add ? *target + sum : sum;
                 }
             }
         }
     }
 
-    /// <summary>One row by four of the matrix.</summary>
+    /// <summary>One row of x by one of w. No calls here and below, or the compiler stores the sums in every step.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot1X4<TNumber>(float* x, byte* w, nint stride, nint last, nint k, float* block)
+    private static void Dot<TNumber>(float* x, byte* w, nint k, float* sums)
         where TNumber : struct, INumber
     {
-        byte* w0 = w, w1 = w + (Math.Min(1, last) * stride * TNumber.Size), w2 = w + (Math.Min(2, last) * stride * TNumber.Size), w3 = w + (last * stride * TNumber.Size);
-        Vector512<float> a0 = default, a1 = default, b0 = default, b1 = default, c0 = default, c1 = default, d0 = default, d1 = default;
-        nint i = 0;
-        for (; i <= k - Step; i += Step)
+        Vector512<float> a = default, b = default, c = default, d = default;
+        for (nint i = 0; i <= k - Step; i += Step)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(w0 + (i * TNumber.Size) + Ahead);
-                Sse.Prefetch0(w1 + (i * TNumber.Size) + Ahead);
-                Sse.Prefetch0(w2 + (i * TNumber.Size) + Ahead);
-                Sse.Prefetch0(w3 + (i * TNumber.Size) + Ahead);
-                if (TNumber.Size == 4)
-                {
-                    Sse.Prefetch0(w0 + (i * TNumber.Size) + Ahead + 64);
-                    Sse.Prefetch0(w1 + (i * TNumber.Size) + Ahead + 64);
-                    Sse.Prefetch0(w2 + (i * TNumber.Size) + Ahead + 64);
-                    Sse.Prefetch0(w3 + (i * TNumber.Size) + Ahead + 64);
-                }
-            }
-            Vector512<float> x0 = Vector512.Load(x + i), x1 = Vector512.Load(x + i + Lanes);
-            a0 = Vector512.FusedMultiplyAdd(TNumber.Load(w0, i), x0, a0);
-            a1 = Vector512.FusedMultiplyAdd(TNumber.Load(w0, i + Lanes), x1, a1);
-            b0 = Vector512.FusedMultiplyAdd(TNumber.Load(w1, i), x0, b0);
-            b1 = Vector512.FusedMultiplyAdd(TNumber.Load(w1, i + Lanes), x1, b1);
-            c0 = Vector512.FusedMultiplyAdd(TNumber.Load(w2, i), x0, c0);
-            c1 = Vector512.FusedMultiplyAdd(TNumber.Load(w2, i + Lanes), x1, c1);
-            d0 = Vector512.FusedMultiplyAdd(TNumber.Load(w3, i), x0, d0);
-            d1 = Vector512.FusedMultiplyAdd(TNumber.Load(w3, i + Lanes), x1, d1);
+            Fetch<TNumber>(w, i);
+            a = Vector512.FusedMultiplyAdd(TNumber.Load(w, i), Vector512.Load(x + i), a);
+            b = Vector512.FusedMultiplyAdd(TNumber.Load(w, i + Lanes), Vector512.Load(x + i + Lanes), b);
+            c = Vector512.FusedMultiplyAdd(TNumber.Load(w, i + (2 * Lanes)), Vector512.Load(x + i + (2 * Lanes)), c);
+            d = Vector512.FusedMultiplyAdd(TNumber.Load(w, i + (3 * Lanes)), Vector512.Load(x + i + (3 * Lanes)), d);
         }
-        block[0] = Sum(a0 + a1) + Rest<TNumber>(x, w0, i, k);
-        block[1] = Sum(b0 + b1) + Rest<TNumber>(x, w1, i, k);
-        block[2] = Sum(c0 + c1) + Rest<TNumber>(x, w2, i, k);
-        block[3] = Sum(d0 + d1) + Rest<TNumber>(x, w3, i, k);
+        (a + b + (c + d)).Store(sums);
     }
 
-    /// <summary>Four rows by two of the matrix.</summary>
+    /// <summary>Four rows of x by one of w.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot4X2<TNumber>(float* x, nint stride, nint last, byte* w, nint second, nint k, float* block)
+    private static void Dot4<TNumber>(float* x, nint stride, nint last, byte* w, nint k, float* sums)
         where TNumber : struct, INumber
     {
         float* p = x, q = x + (Math.Min(1, last) * stride), r = x + (Math.Min(2, last) * stride), s = x + (last * stride);
-        byte* v = w + (second * TNumber.Size);
-        Vector512<float> p0 = default, p1 = default, q0 = default, q1 = default, r0 = default, r1 = default, s0 = default, s1 = default;
-        Vector512<float> t0 = default, t1 = default, u0 = default, u1 = default, y0 = default, y1 = default, z0 = default, z1 = default;
-        nint i = 0;
-        for (; i <= k - Step; i += Step)
+        Vector512<float> p0 = default, p1 = default, p2 = default, p3 = default;
+        Vector512<float> q0 = default, q1 = default, q2 = default, q3 = default;
+        Vector512<float> r0 = default, r1 = default, r2 = default, r3 = default;
+        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        for (nint i = 0; i <= k - Step; i += Step)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(w + (i * TNumber.Size) + Ahead);
-                Sse.Prefetch0(v + (i * TNumber.Size) + Ahead);
-                if (TNumber.Size == 4)
-                {
-                    Sse.Prefetch0(w + (i * TNumber.Size) + Ahead + 64);
-                    Sse.Prefetch0(v + (i * TNumber.Size) + Ahead + 64);
-                }
-            }
-            Vector512<float> w0 = TNumber.Load(w, i), w1 = TNumber.Load(w, i + Lanes), v0 = TNumber.Load(v, i), v1 = TNumber.Load(v, i + Lanes);
-            Vector512<float> x0 = Vector512.Load(p + i), x1 = Vector512.Load(p + i + Lanes);
-            p0 = Vector512.FusedMultiplyAdd(w0, x0, p0);
-            p1 = Vector512.FusedMultiplyAdd(w1, x1, p1);
-            t0 = Vector512.FusedMultiplyAdd(v0, x0, t0);
-            t1 = Vector512.FusedMultiplyAdd(v1, x1, t1);
-            x0 = Vector512.Load(q + i);
-            x1 = Vector512.Load(q + i + Lanes);
-            q0 = Vector512.FusedMultiplyAdd(w0, x0, q0);
-            q1 = Vector512.FusedMultiplyAdd(w1, x1, q1);
-            u0 = Vector512.FusedMultiplyAdd(v0, x0, u0);
-            u1 = Vector512.FusedMultiplyAdd(v1, x1, u1);
-            x0 = Vector512.Load(r + i);
-            x1 = Vector512.Load(r + i + Lanes);
-            r0 = Vector512.FusedMultiplyAdd(w0, x0, r0);
-            r1 = Vector512.FusedMultiplyAdd(w1, x1, r1);
-            y0 = Vector512.FusedMultiplyAdd(v0, x0, y0);
-            y1 = Vector512.FusedMultiplyAdd(v1, x1, y1);
-            x0 = Vector512.Load(s + i);
-            x1 = Vector512.Load(s + i + Lanes);
-            s0 = Vector512.FusedMultiplyAdd(w0, x0, s0);
-            s1 = Vector512.FusedMultiplyAdd(w1, x1, s1);
-            z0 = Vector512.FusedMultiplyAdd(v0, x0, z0);
-            z1 = Vector512.FusedMultiplyAdd(v1, x1, z1);
+            Fetch<TNumber>(w, i);
+            Vector512<float> v = TNumber.Load(w, i);
+            p0 = Vector512.FusedMultiplyAdd(v, Vector512.Load(p + i), p0);
+            q0 = Vector512.FusedMultiplyAdd(v, Vector512.Load(q + i), q0);
+            r0 = Vector512.FusedMultiplyAdd(v, Vector512.Load(r + i), r0);
+            s0 = Vector512.FusedMultiplyAdd(v, Vector512.Load(s + i), s0);
+            v = TNumber.Load(w, i + Lanes);
+            p1 = Vector512.FusedMultiplyAdd(v, Vector512.Load(p + i + Lanes), p1);
+            q1 = Vector512.FusedMultiplyAdd(v, Vector512.Load(q + i + Lanes), q1);
+            r1 = Vector512.FusedMultiplyAdd(v, Vector512.Load(r + i + Lanes), r1);
+            s1 = Vector512.FusedMultiplyAdd(v, Vector512.Load(s + i + Lanes), s1);
+            v = TNumber.Load(w, i + (2 * Lanes));
+            p2 = Vector512.FusedMultiplyAdd(v, Vector512.Load(p + i + (2 * Lanes)), p2);
+            q2 = Vector512.FusedMultiplyAdd(v, Vector512.Load(q + i + (2 * Lanes)), q2);
+            r2 = Vector512.FusedMultiplyAdd(v, Vector512.Load(r + i + (2 * Lanes)), r2);
+            s2 = Vector512.FusedMultiplyAdd(v, Vector512.Load(s + i + (2 * Lanes)), s2);
+            v = TNumber.Load(w, i + (3 * Lanes));
+            p3 = Vector512.FusedMultiplyAdd(v, Vector512.Load(p + i + (3 * Lanes)), p3);
+            q3 = Vector512.FusedMultiplyAdd(v, Vector512.Load(q + i + (3 * Lanes)), q3);
+            r3 = Vector512.FusedMultiplyAdd(v, Vector512.Load(r + i + (3 * Lanes)), r3);
+            s3 = Vector512.FusedMultiplyAdd(v, Vector512.Load(s + i + (3 * Lanes)), s3);
         }
-        block[0] = Sum(p0 + p1) + Rest<TNumber>(p, w, i, k);
-        block[1] = Sum(t0 + t1) + Rest<TNumber>(p, v, i, k);
-        block[2] = Sum(q0 + q1) + Rest<TNumber>(q, w, i, k);
-        block[3] = Sum(u0 + u1) + Rest<TNumber>(q, v, i, k);
-        block[4] = Sum(r0 + r1) + Rest<TNumber>(r, w, i, k);
-        block[5] = Sum(y0 + y1) + Rest<TNumber>(r, v, i, k);
-        block[6] = Sum(s0 + s1) + Rest<TNumber>(s, w, i, k);
-        block[7] = Sum(z0 + z1) + Rest<TNumber>(s, v, i, k);
+        (p0 + p1 + (p2 + p3)).Store(sums);
+        (q0 + q1 + (q2 + q3)).Store(sums + Lanes);
+        (r0 + r1 + (r2 + r3)).Store(sums + (2 * Lanes));
+        (s0 + s1 + (s2 + s3)).Store(sums + (3 * Lanes));
+    }
+
+    /// <summary>Asks for what comes later: more is under way than the processor's own prefetching asks for, which ends with each page.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch<TNumber>(byte* w, nint i)
+        where TNumber : struct, INumber
+    {
+        if (!Sse.IsSupported) return;
+        byte* next = w + (i * TNumber.Size) + Ahead;
+        Sse.Prefetch1(next);
+        Sse.Prefetch1(next + 64);
+        if (TNumber.Size == sizeof(ushort)) return;
+        Sse.Prefetch1(next + 128);
+        Sse.Prefetch1(next + 192);
     }
 
     /// <summary>What the registers' steps leave over, as one chain.</summary>
-    private static float Rest<TNumber>(float* x, byte* w, nint i, nint k)
+    private static float Rest<TNumber>(float* x, byte* w, int k)
         where TNumber : struct, INumber
     {
         float sum = 0;
-        for (; i < k; i++) sum = MathF.FusedMultiplyAdd(TNumber.At(w, i), x[i], sum);
+        for (int i = k / Step * Step; i < k; i++) sum = MathF.FusedMultiplyAdd(TNumber.At(w, i), x[i], sum);
         return sum;
     }
-
-    private static float Sum(Vector512<float> v) => VectorMath.Sum(v.GetLower() + v.GetUpper());
 
     /// <summary>Every output is one chain with k ascending.</summary>
     private static void Combine<TNumber>(float* x, byte* w, nint wStride, float* y, int n, int k)
