@@ -101,7 +101,7 @@ public static class GenerateCommand
         Console.Out.WriteLine();
         double seconds = (watch.Elapsed - prefill).TotalSeconds;
         string rate = added > 1 ? string.Create(CultureInfo.InvariantCulture, $", then {(added - 1) / seconds:0.0} tokens/s") : "";
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{prompt.Length} tokens read in {prefill.TotalSeconds:0.000} s, {added} added{rate}"));
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{prompt.Length} tokens read in {prefill.TotalSeconds:0.000} s, {added} added{rate}; {(source.Weights.Format == WeightFormat.Bfloat16 ? "bf16" : "fp32")}, {source.Weights.Bytes / 1e6:0.0} MB of weights, {threads} thread(s)"));
     }
 
     /// <summary>The characters that a byte completes; a vocabulary may be larger than the bytes, and what stands beyond them has no text.</summary>
