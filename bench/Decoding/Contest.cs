@@ -25,7 +25,7 @@ internal static class Contest
             foreach (ModelWeights each in weights.Values) each.Write(shard, values);
         }
         (WeightFormat Format, int Threads)[] cases = [.. formats.SelectMany(format => threads.Select(count => (format, count)))];
-        var buffers = formats.ToDictionary(format => format, format => new NativeBuffer(ActiveBytes(layout, format) / sizeof(float)));
+        var buffers = formats.ToDictionary(format => format, format => new NativeBuffer(ActiveBytes(layout, format) / sizeof(float), isStreamed: true));
         foreach (NativeBuffer buffer in buffers.Values) buffer.Slice(0, (int)buffer.Length).Fill(1);
         var speeds = cases.ToDictionary(c => c, _ => new List<double>());
         var bounds = cases.ToDictionary(c => c, _ => new List<double>());

@@ -7,19 +7,24 @@ namespace ElasticTrain.Core;
 /// A block of fp32 values outside the garbage-collected heap, 64-byte aligned, zero-filled when made. Flat parameter, gradient and moment
 /// buffers are of this type; torch tensors, SIMD kernels and sockets work on the same memory without copies.
 /// </summary>
-public sealed unsafe class NativeBuffer : IDisposable
+public sealed unsafe partial class NativeBuffer : IDisposable
 {
-    private const int Alignment = 64;
+    private const int Alignment = 64, HugePage = 1 << 21;
+    private const int UseHugePages = 14; // MADV_HUGEPAGE
     private float* _pointer;
 
     /// <summary>Allocates <paramref name="length"/> zeros.</summary>
     /// <param name="length">Number of fp32 values; may be 0.</param>
-    public NativeBuffer(long length)
+    /// <param name="isStreamed">Whether it is read from end to end again and again: the system is asked for large pages, where it has them.</param>
+    public NativeBuffer(long length, bool isStreamed = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
         nuint bytes = (nuint)Math.Max(length * sizeof(float), Alignment);
-        _pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        bool isHuge = isStreamed && bytes >= HugePage;
+        _pointer = (float*)NativeMemory.AlignedAlloc(bytes, (nuint)(isHuge ? HugePage : Alignment));
+        // Before the first write. A system that refuses gives small pages, which hold the same.
+        if (isHuge && OperatingSystem.IsLinux()) _ = madvise(_pointer, bytes / HugePage * HugePage, UseHugePages);
         NativeMemory.Clear(_pointer, bytes);
         GC.AddMemoryPressure((long)bytes);
     }
@@ -74,4 +79,7 @@ public sealed unsafe class NativeBuffer : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void ThrowOutside(long offset, int length) =>
         throw new ArgumentOutOfRangeException(nameof(offset), $"[{offset}, {offset + length}) is outside a buffer of {Length} values.");
+
+    [LibraryImport("libc")]
+    private static partial int madvise(void* address, nuint length, int advice);
 }

@@ -39,10 +39,10 @@ public sealed unsafe class ModelWeights : IDisposable
                 _places.Add(parameter.Offset, kept);
                 kept += parameter.Length;
             }
-            _half = new NativeBuffer((length + 1) / 2);
+            _half = new NativeBuffer((length + 1) / 2, isStreamed: true);
             length = kept;
         }
-        _single = new NativeBuffer(length);
+        _single = new NativeBuffer(length, isStreamed: true);
     }
 
     /// <summary>Takes fp32 parameters as they lie; they must outlive this.</summary>

@@ -21,9 +21,6 @@ internal static unsafe class Gemv
     /// <summary>Outputs of a matrix of which one row after another is added up: eight registers.</summary>
     private const int Columns = 8 * Lanes;
 
-    /// <summary>Bytes from what is used to what is fetched into the second-level cache meanwhile.</summary>
-    private const int Ahead = 4096;
-
     /// <summary>Numbers of the matrix, fp32 or bf16.</summary>
     private interface INumber
     {
@@ -32,6 +29,9 @@ internal static unsafe class Gemv
         static abstract float At(byte* matrix, nint index);
 
         static abstract int Size { get; }
+
+        /// <summary>Bytes from what is used to what is fetched into the second-level cache meanwhile; measured.</summary>
+        static abstract int Ahead { get; }
     }
 
     /// <summary>y [rows, n] = x w^T, or added to y.</summary>
@@ -153,7 +153,7 @@ internal static unsafe class Gemv
         where TNumber : struct, INumber
     {
         if (!Sse.IsSupported) return;
-        byte* next = w + (i * TNumber.Size) + Ahead;
+        byte* next = w + (i * TNumber.Size) + TNumber.Ahead;
         Sse.Prefetch1(next);
         Sse.Prefetch1(next + 64);
         if (TNumber.Size == sizeof(ushort)) return;
@@ -221,6 +221,8 @@ internal static unsafe class Gemv
     {
         public static int Size => sizeof(float);
 
+        public static int Ahead => 4096;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<float> Load(byte* matrix, nint index) => Vector512.Load((float*)matrix + index);
 
@@ -231,6 +233,8 @@ internal static unsafe class Gemv
     private readonly struct Half16 : INumber
     {
         public static int Size => sizeof(ushort);
+
+        public static int Ahead => 6144;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<float> Load(byte* matrix, nint index) => Bfloat16.Widen(Vector256.Load((ushort*)matrix + index));
