@@ -7,23 +7,28 @@ namespace ElasticTrain.Core;
 /// A block of fp32 values outside the garbage-collected heap, 64-byte aligned, zero-filled when made. Flat parameter, gradient and moment
 /// buffers are of this type; torch tensors, SIMD kernels and sockets work on the same memory without copies.
 /// </summary>
-public sealed unsafe class NativeBuffer : IDisposable
+public sealed unsafe partial class NativeBuffer : IDisposable
 {
-    private const int Alignment = 64;
+    private const int Alignment = 64, HugePage = 1 << 21;
+    private const int UseHugePages = 14; // MADV_HUGEPAGE
     private const long Large = 1 << 28; // values: below a GiB nobody asks how much there is
     private readonly Action<nint>? _free;
     private float* _pointer;
 
     /// <summary>Allocates <paramref name="length"/> zeros.</summary>
     /// <param name="length">Number of fp32 values; may be 0.</param>
+    /// <param name="isStreamed">Whether it is read from end to end again and again: the system is asked for large pages, where it has them.</param>
     /// <exception cref="BadInputException">This machine, or the part of it that the process may use, does not have that much memory.</exception>
-    public NativeBuffer(long length)
+    public NativeBuffer(long length, bool isStreamed = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length > Large && length > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / sizeof(float)) throw TooLarge(length);
         Length = length;
         nuint bytes = (nuint)Math.Max(length * sizeof(float), Alignment);
-        _pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        bool isHuge = isStreamed && bytes >= HugePage;
+        _pointer = (float*)NativeMemory.AlignedAlloc(bytes, (nuint)(isHuge ? HugePage : Alignment));
+        // Before the first write. A system that refuses gives small pages, which hold the same.
+        if (isHuge && OperatingSystem.IsLinux()) _ = madvise(_pointer, bytes / HugePage * HugePage, UseHugePages);
         NativeMemory.Clear(_pointer, bytes);
         GC.AddMemoryPressure((long)bytes);
     }
@@ -99,4 +104,7 @@ public sealed unsafe class NativeBuffer : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void ThrowOutside(long offset, int length) =>
         throw new ArgumentOutOfRangeException(nameof(offset), $"[{offset}, {offset + length}) is outside a buffer of {Length} values.");
+
+    [LibraryImport("libc")]
+    private static partial int madvise(void* address, nuint length, int advice);
 }

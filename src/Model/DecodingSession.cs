@@ -1,4 +1,5 @@
 using ElasticTrain.Core;
+using ElasticTrain.Model.Kernels;
 using ElasticTrain.Model.Network;
 using ElasticTrain.Model.Torch;
 using TorchSharp;
@@ -18,27 +19,39 @@ public sealed class DecodingSession : IDisposable
     /// <summary>Memory follows the sequence, not what it may become: room for this many tokens at first, then doubled.</summary>
     private const int FirstRoom = 256;
 
-    private readonly ParameterLayout _layout;
-    private readonly NativeBuffer _parameters;
+    private readonly ModelWeights _weights;
+    private readonly ThreadTeam _team;
+    private readonly DecodingProducts _products;
     private readonly DeepSeekNetwork _network;
     private readonly LatentCache[] _caches;
     private RotaryTable _rotary;
 
     /// <summary>Makes an empty sequence.</summary>
+    /// <param name="weights">The model; must outlive the session.</param>
+    /// <param name="capacity">Most tokens of the sequence.</param>
+    /// <param name="threads">Threads that share each product; the results are the same bits for any number.</param>
+    /// <exception cref="BadInputException">More tokens than the model allows, or none.</exception>
+    public DecodingSession(ModelWeights weights, int capacity, int threads = 1)
+    {
+        ModelConfig config = weights.Layout.Config;
+        if (capacity < 1 || capacity > config.MaxPositionEmbeddings)
+            throw new BadInputException("sequence", $"{capacity} tokens", $"1 to max_position_embeddings = {config.MaxPositionEmbeddings}");
+        TorchRuntime.BindThread();
+        (_weights, Capacity) = (weights, capacity);
+        _team = new ThreadTeam(threads);
+        _products = new DecodingProducts(weights, _team);
+        _network = new DeepSeekNetwork(weights.Layout, ComputeKind.Fp32);
+        _rotary = new RotaryTable(config, 0);
+        _caches = _network.NewCaches();
+    }
+
+    /// <summary>Makes an empty sequence on one thread.</summary>
     /// <param name="layout">The model.</param>
     /// <param name="parameters">Its parameters, as long as the layout says; must outlive the session.</param>
     /// <param name="capacity">Most tokens of the sequence.</param>
     /// <exception cref="BadInputException">More tokens than the model allows, or none.</exception>
-    public DecodingSession(ParameterLayout layout, NativeBuffer parameters, int capacity)
+    public DecodingSession(ParameterLayout layout, NativeBuffer parameters, int capacity) : this(new ModelWeights(layout, parameters), capacity)
     {
-        layout.RequireLength(parameters, nameof(parameters));
-        if (capacity < 1 || capacity > layout.Config.MaxPositionEmbeddings)
-            throw new BadInputException("sequence", $"{capacity} tokens", $"1 to max_position_embeddings = {layout.Config.MaxPositionEmbeddings}");
-        TorchRuntime.BindThread();
-        (_layout, _parameters, Capacity) = (layout, parameters, capacity);
-        _network = new DeepSeekNetwork(layout, ComputeKind.Fp32);
-        _rotary = new RotaryTable(layout.Config, 0);
-        _caches = _network.NewCaches();
     }
 
     /// <summary>Most tokens of the sequence.</summary>
@@ -55,7 +68,7 @@ public sealed class DecodingSession : IDisposable
     {
         if (tokens.IsEmpty) throw new BadInputException("tokens", "none", "at least one");
         if (tokens.Length > Capacity - Length) throw new BadInputException("sequence", $"{Length} + {tokens.Length} tokens", $"at most {Capacity}");
-        _layout.Config.RequireTokens("tokens", tokens);
+        _weights.Layout.Config.RequireTokens("tokens", tokens);
         TorchRuntime.BindThread();
         MakeRoom(Length + tokens.Length);
         using IDisposable noGraph = no_grad();
@@ -65,13 +78,13 @@ public sealed class DecodingSession : IDisposable
             using DisposeScope scope = NewDisposeScope();
             ReadOnlySpan<int> piece = tokens[..Math.Min(Piece, tokens.Length)];
             Workspace.Begin(1, piece.Length);
-            var pass = new Pass(new FlatMemory(_parameters), default, 1, piece.Length, _rotary);
+            var pass = new Pass(_weights.Single, default, 1, piece.Length, _rotary) { Decoding = _products };
             Tensor last = _network.Decode(pass, _caches, Length, piece);
             Length += piece.Length;
             tokens = tokens[piece.Length..];
             if (tokens.IsEmpty) logits = last.Values().ToArray();
         }
-        GC.KeepAlive(_parameters);
+        GC.KeepAlive(_weights);
         return logits;
     }
 
@@ -95,12 +108,13 @@ public sealed class DecodingSession : IDisposable
         int room = (int)Math.Min(Capacity, Math.Max(tokens, Math.Max(FirstRoom, 2L * _rotary.Positions)));
         foreach (LatentCache cache in _caches) cache.Grow(room);
         _rotary.Dispose();
-        _rotary = new RotaryTable(_layout.Config, room);
+        _rotary = new RotaryTable(_weights.Layout.Config, room);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        _team.Dispose();
         _rotary.Dispose();
         foreach (LatentCache cache in _caches) cache.Dispose();
     }

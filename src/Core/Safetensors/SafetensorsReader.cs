@@ -124,7 +124,7 @@ public sealed class SafetensorsReader : IDisposable
             Span<byte> raw = bytes.AsSpan(0, part.Length * size);
             Fill(name, raw);
             if (entry.DataType == "F16") Widen(MemoryMarshal.Cast<byte, Half>(raw), part);
-            else Widen(MemoryMarshal.Cast<byte, ushort>(raw), part);
+            else Bfloat16.Widen(MemoryMarshal.Cast<byte, ushort>(raw), part);
         }
     }
 
@@ -138,12 +138,6 @@ public sealed class SafetensorsReader : IDisposable
     public void Dispose() => _stream.Dispose();
 
     private SafetensorsEntry Find(string name) => _entries.TryGetValue(name, out SafetensorsEntry? entry) ? entry : throw new BadInputException(_path, $"no tensor {name}", "one");
-
-    /// <summary>A bf16 number is the upper half of an fp32 number.</summary>
-    private static void Widen(ReadOnlySpan<ushort> source, Span<float> destination)
-    {
-        for (int i = 0; i < source.Length; i++) destination[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
-    }
 
     private static void Widen(ReadOnlySpan<Half> source, Span<float> destination)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Host.Commands;
 
@@ -21,6 +22,17 @@ internal static class CommonOptions
         HelpName = "path=value",
         AllowMultipleArgumentsPerToken = false,
     };
+
+    /// <summary>A format of weights; what it parses to is for <see cref="Format"/>.</summary>
+    internal static Option<string?> DataType(string description)
+    {
+        var option = new Option<string?>("--dtype") { Description = description, HelpName = "TYPE" };
+        option.AcceptOnlyFromAmong("fp32", "f32", "bf16");
+        return option;
+    }
+
+    /// <summary>The format that a word of <see cref="DataType"/> stands for; null if there is none.</summary>
+    internal static WeightFormat? Format(string? word) => word is null ? null : word == "bf16" ? WeightFormat.Bfloat16 : WeightFormat.Float32;
 
     internal static IReadOnlyList<KeyValuePair<string, string>> Pairs(string[]? sets) => [.. (sets ?? []).Select(text =>
     {

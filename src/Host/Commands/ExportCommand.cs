@@ -16,8 +16,7 @@ public static class ExportCommand
         var output = new Option<string>("--out") { Description = "a new or empty folder", HelpName = "HFDIR", Required = true };
         var withoutMtp = new Option<bool>("--without-mtp") { Description = "leave the multi-token prediction module out" };
         var maxShard = new Option<string>("--max-shard-size") { Description = "most bytes of tensors in one file", HelpName = "SIZE", DefaultValueFactory = _ => "5GB" };
-        var dtype = new Option<string>("--dtype") { Description = "f32, or bf16 rounded to nearest even", HelpName = "TYPE", DefaultValueFactory = _ => "f32" };
-        dtype.AcceptOnlyFromAmong("f32", "bf16");
+        var dtype = CommonOptions.DataType("fp32 (default), or bf16 rounded to nearest even");
         var command = new Command("export", "Write the newest sealed checkpoint as a Hugging Face folder: safetensors, config.json, tokenizer.") { runDirectory, output, withoutMtp, maxShard, dtype };
         command.SetAction(parsed =>
         {
@@ -27,7 +26,7 @@ public static class ExportCommand
             var manifest = RunWeights.Newest(session, System.Console.Error.WriteLine);
             using NativeBuffer parameters = RunWeights.Read(session.Definition, manifest);
             string folder = parsed.GetRequiredValue(output);
-            HuggingFaceExport.Write(session.Definition.Layout, parameters, folder, new ExportOptions(parsed.GetValue(withoutMtp), bytes, parsed.GetValue(dtype) == "bf16"),
+            HuggingFaceExport.Write(session.Definition.Layout, parameters, folder, new ExportOptions(parsed.GetValue(withoutMtp), bytes, CommonOptions.Format(parsed.GetValue(dtype)) == WeightFormat.Bfloat16),
                 files: ByteTokenizerFiles.All());
             System.Console.WriteLine($"step {manifest.Step} written to {folder}");
             return 0;

@@ -7,29 +7,36 @@ using ElasticTrain.Model;
 namespace ElasticTrain.Host.Commands;
 
 /// <summary>A model with its vocabulary, from a Hugging Face folder or from a run.</summary>
-/// <param name="Layout">The network.</param>
-/// <param name="Parameters">Its parameters.</param>
+/// <param name="Weights">The network.</param>
 /// <param name="IsBytes">Whether its tokens are those of the byte-level tokenizer; otherwise only token ids can be told.</param>
 /// <param name="Ends">Token ids that end a text.</param>
-internal sealed record TextSource(ParameterLayout Layout, NativeBuffer Parameters, bool IsBytes, IReadOnlySet<int> Ends) : IDisposable
+internal sealed record TextSource(ModelWeights Weights, bool IsBytes, IReadOnlySet<int> Ends) : IDisposable
 {
-    /// <summary>A run's newest sealed checkpoint.</summary>
-    internal static TextSource FromRun(string directory)
+    /// <summary>A run's newest sealed checkpoint, whose weights are fp32 unless another format is asked for.</summary>
+    internal static TextSource FromRun(string directory, WeightFormat? format)
     {
         using var session = RunSession.Open(directory);
         var manifest = RunWeights.Newest(session, Console.Error.WriteLine);
-        return new TextSource(session.Definition.Layout, RunWeights.Read(session.Definition, manifest), true, new HashSet<int> { ByteTokenizer.EndOfDocument });
+        return new TextSource(RunWeights.Read(session.Definition, manifest, format ?? WeightFormat.Float32), true, new HashSet<int> { ByteTokenizer.EndOfDocument });
     }
 
-    /// <summary>A Hugging Face folder.</summary>
-    internal static TextSource FromFolder(string folder)
+    /// <summary>A Hugging Face folder, with its weights as they are stored unless another format is asked for.</summary>
+    internal static TextSource FromFolder(string folder, WeightFormat? format)
     {
-        HuggingFaceModel model = HuggingFaceModel.Load(folder);
-        return new TextSource(model.Layout, model.Parameters, HasByteTokenizer(folder), EndTokens(folder));
+        ModelWeights weights = HuggingFaceModel.LoadWeights(folder, format);
+        try
+        {
+            return new TextSource(weights, HasByteTokenizer(folder), EndTokens(folder));
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Parameters.Dispose();
+    public void Dispose() => Weights.Dispose();
 
     private static bool HasByteTokenizer(string folder)
     {

@@ -3,6 +3,7 @@ using ElasticTrain.Actors.Hosting;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Host.Nodes;
 
@@ -30,13 +31,31 @@ public static class RunWeights
     public static NativeBuffer Read(RunDefinition definition, CheckpointManifest manifest)
     {
         var parameters = new NativeBuffer(definition.Layout.TotalLength);
+        Read(definition, manifest, (shard, values) => values.CopyTo(parameters.Slice(shard.Offset, shard.Length)));
+        return parameters;
+    }
+
+    /// <summary>Reads the parameters of a checkpoint for decoding: never more than a shard is fp32 unless that is the format.</summary>
+    /// <param name="definition">The run.</param>
+    /// <param name="manifest">The checkpoint.</param>
+    /// <param name="format">How to hold the matrices.</param>
+    /// <returns>The weights, for the caller to dispose.</returns>
+    /// <exception cref="CorruptionException">A blob is not what its name says.</exception>
+    /// <exception cref="BadInputException">A value is too large for the format.</exception>
+    public static ModelWeights Read(RunDefinition definition, CheckpointManifest manifest, WeightFormat format)
+    {
+        var weights = new ModelWeights(definition.Layout, format);
+        Read(definition, manifest, weights.Write);
+        return weights;
+    }
+
+    private static void Read(RunDefinition definition, CheckpointManifest manifest, Action<ShardInfo, ReadOnlySpan<float>> take)
+    {
         foreach (var blob in manifest.Blobs)
         {
-            var shard = definition.Layout.Shards[blob.Shard.Value];
             using var state = new ShardState(definition.Layout, blob.Shard, definition.Optimizer);
             definition.Checkpoints.ReadBlob(blob, state.Parameters, state.Moment1, state.Moment2);
-            state.Parameters.Span.CopyTo(parameters.Slice(shard.Offset, shard.Length));
+            take(state.Info, state.Parameters.Span);
         }
-        return parameters;
     }
 }

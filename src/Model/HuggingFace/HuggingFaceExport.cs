@@ -107,19 +107,9 @@ public static class HuggingFaceExport
             int count = (int)Math.Min(Block, parameter.Length - done);
             Span<float> values = parameters.Slice(parameter.Offset + done, count);
             CheckpointFiles.RequireFinite(name, values, done);
-            if (isRounded) Round(values, MemoryMarshal.Cast<byte, ushort>(bytes.AsSpan()));
+            if (isRounded) Bfloat16.Round(values, MemoryMarshal.Cast<byte, ushort>(bytes.AsSpan()));
             else MemoryMarshal.AsBytes(values).CopyTo(bytes);
             yield return bytes.AsMemory(0, count * (isRounded ? sizeof(ushort) : sizeof(float)));
-        }
-    }
-
-    /// <summary>To the nearest bf16 number, of two equally near ones to the even one.</summary>
-    private static void Round(ReadOnlySpan<float> source, Span<ushort> destination)
-    {
-        for (int i = 0; i < source.Length; i++)
-        {
-            uint bits = BitConverter.SingleToUInt32Bits(source[i]);
-            destination[i] = (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
         }
     }
 

@@ -10,7 +10,7 @@ public sealed class HuggingFaceModel : IDisposable
     /// <summary>More problems than this are counted, not listed.</summary>
     private const int ProblemsShown = 10;
 
-    private const int Block = 1 << 24;
+    private const int Block = 1 << 20;
 
     private HuggingFaceModel(string folder, ParameterLayout layout) => (Folder, Layout, Parameters) = (folder, layout, new NativeBuffer(layout.TotalLength));
 
@@ -31,24 +31,39 @@ public sealed class HuggingFaceModel : IDisposable
     /// <exception cref="BadInputException">Names the field, file or tensor that is missing, superfluous, of another shape, damaged or not finite.</exception>
     public static HuggingFaceModel Load(string folder)
     {
-        if (!Directory.Exists(folder)) throw new BadInputException(folder, "no such folder", "a folder with config.json and safetensors files");
-        ParameterLayout layout = ParameterLayout.Create(ModelConfig.FromHuggingFace(Path.Combine(folder, "config.json")));
-        using CheckpointFiles files = CheckpointFiles.Open(folder);
-        Check(folder, layout, files);
+        using CheckpointFiles files = Open(folder, out ParameterLayout layout);
         var model = new HuggingFaceModel(folder, layout);
         try
         {
-            foreach (ParameterInfo parameter in layout.Parameters)
-            {
-                for (long done = 0; done < parameter.Length; done += Block)
-                    files.Read(parameter.Name, done, model.Parameters.Slice(parameter.Offset + done, (int)Math.Min(Block, parameter.Length - done)));
-            }
-            foreach (var (copy, original) in SharedCopies(layout)) model.CompareCopy(files, copy, original);
+            using var weights = new ModelWeights(layout, model.Parameters);
+            Read(files, weights);
             return model;
         }
         catch
         {
             model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a folder for decoding: never more than a block of it is fp32 unless that is the format.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="format">How to hold the matrices; null for bf16 where the folder has all of them in it, and fp32, which holds everything, otherwise.</param>
+    /// <returns>The weights, for the caller to dispose.</returns>
+    /// <exception cref="BadInputException">As for <see cref="Load"/>, or a value is too large for the format.</exception>
+    public static ModelWeights LoadWeights(string folder, WeightFormat? format)
+    {
+        using CheckpointFiles files = Open(folder, out ParameterLayout layout);
+        bool isHalf = layout.Parameters.All(p => ModelWeights.StaysFloat32(p) || files.Describe(p.Name).Entry.DataType == "BF16");
+        var weights = new ModelWeights(layout, format ?? (isHalf ? WeightFormat.Bfloat16 : WeightFormat.Float32));
+        try
+        {
+            Read(files, weights);
+            return weights;
+        }
+        catch
+        {
+            weights.Dispose();
             throw;
         }
     }
@@ -63,6 +78,38 @@ public sealed class HuggingFaceModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Parameters.Dispose();
+
+    private static CheckpointFiles Open(string folder, out ParameterLayout layout)
+    {
+        if (!Directory.Exists(folder)) throw new BadInputException(folder, "no such folder", "a folder with config.json and safetensors files");
+        layout = ParameterLayout.Create(ModelConfig.FromHuggingFace(Path.Combine(folder, "config.json")));
+        CheckpointFiles files = CheckpointFiles.Open(folder);
+        try
+        {
+            Check(folder, layout, files);
+            return files;
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    private static void Read(CheckpointFiles files, ModelWeights weights)
+    {
+        float[] block = new float[Block];
+        foreach (ParameterInfo parameter in weights.Layout.Parameters)
+        {
+            for (long done = 0; done < parameter.Length; done += Block)
+            {
+                Span<float> part = block.AsSpan(0, (int)Math.Min(Block, parameter.Length - done));
+                files.Read(parameter.Name, done, part);
+                weights.Write(parameter, done, part);
+            }
+        }
+        foreach (var (copy, original) in SharedCopies(weights.Layout)) CompareCopy(files, copy, original);
+    }
 
     /// <summary>Compares names, shapes and element types before anything is allocated.</summary>
     private static void Check(string folder, ParameterLayout layout, CheckpointFiles files)
@@ -93,15 +140,16 @@ public sealed class HuggingFaceModel : IDisposable
         if (problems.Count > 0) throw new BadInputException(problems);
     }
 
-    private void CompareCopy(CheckpointFiles files, string copy, ParameterInfo original)
+    private static void CompareCopy(CheckpointFiles files, string copy, ParameterInfo original)
     {
         if (!files.Has(copy)) return;
-        float[] values = new float[Math.Min(Block, original.Length)];
+        float[] values = new float[Math.Min(Block, original.Length)], expected = new float[values.Length];
         for (long done = 0; done < original.Length; done += Block)
         {
-            Span<float> part = values.AsSpan(0, (int)Math.Min(Block, original.Length - done));
+            Span<float> part = values.AsSpan(0, (int)Math.Min(Block, original.Length - done)), originalPart = expected.AsSpan(0, part.Length);
             files.Read(copy, done, part);
-            int same = part.CommonPrefixLength(Parameters.Slice(original.Offset + done, part.Length));
+            files.Read(original.Name, done, originalPart);
+            int same = part.CommonPrefixLength(originalPart);
             if (same < part.Length)
                 throw new BadInputException(files.Describe(copy).Where, $"another value than {original.Name} at index {done + same}", $"a copy of {original.Name}: the prediction module shares it");
         }

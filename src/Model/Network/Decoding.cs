@@ -1,3 +1,4 @@
+using ElasticTrain.Core;
 using ElasticTrain.Model.Kernels;
 using ElasticTrain.Model.Torch;
 using TorchSharp;
@@ -25,31 +26,49 @@ internal sealed unsafe partial class LatentAttention
         RowKernels.Copy(latents.Pointer(), cache.Latent(start), n * _latent);
         for (int i = 0; i < n; i++) pass.Rotary.Rotate(pa + ((long)i * _width) + _queryWidth + _latent, cache.Key(start + i), start + i);
 
-        // Rows (head, token), so that all heads share one product with the cache.
+        // Rows (head, token), so that the heads of a thread share one product with the cache.
         int rows = _heads * n;
         Tensor absorbed = Workspace.Empty(rows, _latent), turned = Workspace.Empty(rows, _rope), heads = Workspace.Empty(n, _heads * _value);
-        Tensor scores = empty(rows, total); // longer with every token: its block would never be asked for again
-        HeadRows q = Queries(query, pa), values = HeadValues(heads);
-        for (int h = 0; h < _heads; h++)
-        {
-            float* keyUp = keyValueUp.Row(pass, h * (_nope + _value)); // [nope, latent]
-            Gemm.Multiply(q.At(0, h), q.Stride, false, keyUp, _latent, false, absorbed.Pointer() + ((long)h * n * _latent), _latent, n, _latent, _nope);
-            for (int i = 0; i < n; i++) pass.Rotary.Rotate(q.At(i, h) + _nope, turned.Pointer() + (((long)h * n) + i) * _rope, start + i);
-        }
-        float* p = scores.Pointer();
-        Gemm.Multiply(absorbed.Pointer(), _latent, false, cache.Latent(0), _latent, true, p, total, rows, total, _latent);
-        Gemm.Multiply(turned.Pointer(), _rope, false, cache.Key(0), _rope, true, p, total, rows, total, _rope, add: true);
-        for (int row = 0; row < rows; row++) SoftmaxKernel.Forward(p + ((long)row * total), start + (row % n) + 1, total, _scale);
-        Tensor context = absorbed; // the queries have done their work
-        Gemm.Multiply(p, total, false, cache.Latent(0), _latent, false, context.Pointer(), _latent, rows, _latent, total);
-        for (int h = 0; h < _heads; h++)
-        {
-            float* valueUp = keyValueUp.Row(pass, (h * (_nope + _value)) + _nope); // [v, latent]
-            Gemm.Multiply(context.Pointer() + ((long)h * n * _latent), _latent, false, valueUp, _latent, true, values.At(0, h), values.Stride, n, _value, _latent);
-        }
+        using var scores = new NativeBuffer((long)rows * total); // longer with every token: its block would never be asked for again
+        var work = new Heads(pass, cache, start, Queries(query, pa), HeadValues(heads), absorbed.Pointer(), turned.Pointer(), (float*)scores.Address);
+        pass.Decoding!.Split(_heads, (long)n * ((_nope + _value + (2 * total)) * _latent), (first, end) => Decode(work, first, end));
         Tensor result = Workspace.CopyOf(residual);
         output.Forward(pass, heads.Pointer(), result.Pointer(), n, add: true);
         return result;
+    }
+
+    /// <summary>The heads [first, end) from their queries to their weighted values.</summary>
+    private void Decode(Heads work, int first, int end)
+    {
+        DecodingProducts products = work.Pass.Decoding!;
+        int n = work.Pass.Tokens, rows = (end - first) * n, total = work.Start + n;
+        float* absorbed = work.Absorbed + ((long)first * n * _latent), turned = work.Turned + ((long)first * n * _rope), p = work.Scores + ((long)first * n * total);
+        for (int h = first; h < end; h++)
+        {
+            HeadRows q = work.Queries;
+            products.Combine(keyValueUp.Weight, h * (_nope + _value), _nope, q.At(0, h), q.Stride, work.Absorbed + ((long)h * n * _latent), n);
+            for (int i = 0; i < n; i++) work.Pass.Rotary.Rotate(q.At(i, h) + _nope, work.Turned + ((((long)h * n) + i) * _rope), work.Start + i);
+        }
+        Gemm.Multiply(absorbed, _latent, false, work.Cache.Latent(0), _latent, true, p, total, rows, total, _latent);
+        Gemm.Multiply(turned, _rope, false, work.Cache.Key(0), _rope, true, p, total, rows, total, _rope, add: true);
+        for (int row = 0; row < rows; row++) SoftmaxKernel.Forward(p + ((long)row * total), work.Start + (row % n) + 1, total, _scale);
+        float* context = absorbed; // the queries have done their work
+        Gemm.Multiply(p, total, false, work.Cache.Latent(0), _latent, false, context, _latent, rows, _latent, total);
+        for (int h = first; h < end; h++)
+            products.Multiply(keyValueUp.Weight, (h * (_nope + _value)) + _nope, _value, work.Absorbed + ((long)h * n * _latent), _latent, work.Values.At(0, h), work.Values.Stride, n);
+    }
+
+    /// <summary>What the threads share that compute the heads: queries [n, h], values [n, h], and for each head and token the absorbed query, the turned one and the scores.</summary>
+    private sealed class Heads(Pass pass, LatentCache cache, int start, HeadRows queries, HeadRows values, float* absorbed, float* turned, float* scores)
+    {
+        internal Pass Pass => pass;
+        internal LatentCache Cache => cache;
+        internal int Start => start;
+        internal HeadRows Queries => queries;
+        internal HeadRows Values => values;
+        internal float* Absorbed => absorbed;
+        internal float* Turned => turned;
+        internal float* Scores => scores;
     }
 }
 

@@ -14,7 +14,8 @@ internal sealed unsafe class Embedding(MatrixRef table)
     internal Tensor Forward(Pass pass, ReadOnlySpan<int> tokens)
     {
         Tensor x = Workspace.Empty(tokens.Length, _hidden);
-        RowKernels.Gather(pass.Parameters.At(table.Offset), tokens, x.Pointer(), _hidden);
+        if (pass.Decoding is { } decoding) decoding.Gather(table, tokens, x.Pointer());
+        else RowKernels.Gather(pass.Parameters.At(table.Offset), tokens, x.Pointer(), _hidden);
         return x;
     }
 

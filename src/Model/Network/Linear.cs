@@ -14,12 +14,15 @@ internal sealed unsafe class Linear(MatrixRef weight, ComputeKind compute)
     /// <summary>Width of x.</summary>
     internal int Inputs => weight.Columns;
 
-    /// <summary>The weights from a row on.</summary>
-    internal float* Row(Pass pass, int row) => pass.Parameters.At(weight.Offset + ((long)row * Inputs));
+    /// <summary>W's place.</summary>
+    internal MatrixRef Weight => weight;
 
     /// <summary>y [rows, out] = x W^T, or added to y.</summary>
-    internal void Forward(Pass pass, float* x, float* y, int rows, bool add = false) =>
-        Gemm.Multiply(x, Inputs, false, pass.Parameters.At(weight.Offset), Inputs, true, y, Outputs, rows, Outputs, Inputs, add, compute);
+    internal void Forward(Pass pass, float* x, float* y, int rows, bool add = false)
+    {
+        if (pass.Decoding is { } decoding) decoding.Multiply(weight, x, y, rows, add);
+        else Gemm.Multiply(x, Inputs, false, pass.Parameters.At(weight.Offset), Inputs, true, y, Outputs, rows, Outputs, Inputs, add, compute);
+    }
 
     /// <summary>dx [rows, in] = dy W, or added to dx.</summary>
     internal void BackwardInput(Pass pass, float* dy, float* dx, int rows, bool add = false) =>

@@ -19,6 +19,9 @@ internal sealed record Pass(FlatMemory Parameters, FlatMemory Gradients, int Row
     /// <summary>Told which parameters the pass needs when; null where all of them are in memory.</summary>
     internal IParameterResidency? Residency { get; init; }
 
+    /// <summary>The products of decoding, which take the place of training's; null in training.</summary>
+    internal DecodingProducts? Decoding { get; init; }
+
     /// <summary>Where losses beside the main one are added up.</summary>
     internal SideLosses Side { get; init; } = new();
 

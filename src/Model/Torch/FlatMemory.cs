@@ -9,10 +9,19 @@ namespace ElasticTrain.Model.Torch;
 internal sealed record MatrixRef(long Offset, int Rows, int Columns);
 
 /// <summary>Flat parameters or a flat gradient as plain memory. The buffer must stay alive while this is used.</summary>
-internal readonly unsafe struct FlatMemory(NativeBuffer buffer)
+internal readonly unsafe struct FlatMemory
 {
-    private readonly float* _start = (float*)buffer.Address;
+    private readonly float* _start;
+    private readonly IReadOnlyDictionary<long, long>? _places;
 
-    /// <summary>The value at an offset, and what follows it.</summary>
-    internal float* At(long offset) => _start + offset;
+    /// <summary>All values.</summary>
+    internal FlatMemory(NativeBuffer buffer) => _start = (float*)buffer.Address;
+
+    /// <summary>A few parameters, packed.</summary>
+    /// <param name="buffer">Their values.</param>
+    /// <param name="places">Where a parameter lies in the buffer, by its offset in the flat one.</param>
+    internal FlatMemory(NativeBuffer buffer, IReadOnlyDictionary<long, long> places) : this(buffer) => _places = places;
+
+    /// <summary>The value at an offset, and what follows it; of packed parameters, only where one starts.</summary>
+    internal float* At(long offset) => _start + (_places is null ? offset : _places[offset]);
 }

@@ -59,7 +59,28 @@ public sealed class GenerateTests(SmallRuns runs)
         Assert.Equal(Text(fromRun), Text(fromExport));
         Assert.True(Text(fromRun).Length > 20);
 
-        static string Text(string said) => string.Join('\n', said.Split('\n').Where(line => !line.Contains("tokens read in", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Neither_the_number_of_threads_nor_where_bf16_is_widened_changes_the_text()
+    {
+        using var folder = new TestFolder();
+        string half = folder.File("bf16");
+        Assert.Equal(0, (await SmallRuns.CommandAsync("export", "--run-dir", runs.Undisturbed, "--out", half, "--dtype", "bf16")).Code);
+        string[] sampling = ["--prompt", "The ", "--max-tokens", "60", "--temperature", "0.8", "--seed", "3"];
+        var texts = new List<string>();
+        foreach (string[] how in (string[][])[["--threads", "1"], ["--threads", "3"], ["--threads", "2", "--dtype", "fp32"], ["--threads", "2", "--dtype", "bf16"]])
+        {
+            var (code, said) = await SmallRuns.CommandAsync(["generate", "--model", half, .. sampling, .. how]);
+            Assert.True(code == 0, said);
+            Assert.Contains(how.Contains("fp32") ? "fp32" : "bf16", said);
+            texts.Add(Text(said));
+        }
+        Assert.Single(texts.Distinct());
+        var (rounded, run) = await SmallRuns.CommandAsync(["generate", "--run-dir", runs.Undisturbed, .. sampling, "--dtype", "bf16"]);
+        Assert.True(rounded == 0, run);
+        Assert.Contains("bf16", run);
+        Assert.True(Text(run).Length > 20);
     }
 
     [Theory]
@@ -68,10 +89,14 @@ public sealed class GenerateTests(SmallRuns runs)
     [InlineData("--stop", "--model", "x", "--prompt", "a", "--stop", "")]
     [InlineData("no such folder", "--model", "nowhere", "--prompt", "a")]
     [InlineData("--run-dir: found empty text", "--run-dir", "", "--prompt", "a")]
+    [InlineData("'bf16'", "--model", "x", "--prompt", "a", "--dtype", "fp16")]
+    [InlineData("--threads", "--model", "x", "--prompt", "a", "--threads", "0")]
     public async Task A_mistake_is_named(string says, params string[] arguments)
     {
         var (code, said) = await SmallRuns.CommandAsync(["generate", .. arguments]);
         Assert.True(code == 2, said);
         Assert.Contains(says, said);
     }
+
+    private static string Text(string said) => string.Join('\n', said.Split('\n').Where(line => !line.Contains("tokens read in", StringComparison.Ordinal)));
 }
