@@ -161,7 +161,7 @@ public class ThreadTeamTests
     }
 
     [Fact]
-    public void No_thread_gets_less_than_it_is_worth()
+    public void No_piece_is_smaller_than_it_is_worth()
     {
         using var team = new ThreadTeam(4);
         var ranges = new System.Collections.Concurrent.ConcurrentBag<(int, int)>();
@@ -189,6 +189,27 @@ public class ThreadTeamTests
             team.Split(3, 1, (first, _) => Interlocked.Add(ref sum, first));
             Assert.Equal(3, sum);
         }
+    }
+
+    [Fact]
+    public void A_member_that_holds_no_piece_is_not_waited_for()
+    {
+        using var team = new ThreadTeam(2);
+        using var released = new ManualResetEventSlim();
+        int held = 0;
+        Thread caller = Thread.CurrentThread;
+        // The other member holds its first piece until the caller has done all the others.
+        int done = 0;
+        team.Split(8, 1, (_, _) =>
+        {
+            if (Thread.CurrentThread == caller || Interlocked.Exchange(ref held, 1) == 1)
+            {
+                SpinWait.SpinUntil(() => Volatile.Read(ref held) == 1, TimeSpan.FromSeconds(30));
+                if (Interlocked.Increment(ref done) == 7) released.Set();
+            }
+            else Assert.True(released.Wait(TimeSpan.FromSeconds(30)));
+        });
+        Assert.Equal(7, done);
     }
 
     [Fact]

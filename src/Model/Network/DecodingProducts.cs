@@ -12,7 +12,7 @@ namespace ElasticTrain.Model.Network;
 /// <param name="team">The threads.</param>
 internal sealed unsafe class DecodingProducts(ModelWeights weights, ThreadTeam team)
 {
-    /// <summary>A thread is not worth its start for fewer weights.</summary>
+    /// <summary>Fewer weights are not worth a piece of their own.</summary>
     private const int LeastWeights = 1 << 15;
 
     /// <summary>Rows of a bf16 matrix that are widened at a time, for products with many rows.</summary>
@@ -26,7 +26,7 @@ internal sealed unsafe class DecodingProducts(ModelWeights weights, ThreadTeam t
     internal void Multiply(MatrixRef w, float* x, float* y, int rows, bool add) =>
         team.Split(w.Rows, LeastWeights / w.Columns, (first, end) => Multiply(w, first, end - first, x, w.Columns, y + first, w.Rows, rows, add));
 
-    /// <summary>Calls <paramref name="work"/> with ranges of heads, on as many threads as the work is worth.</summary>
+    /// <summary>Calls <paramref name="work"/> with ranges of heads, in as many pieces as the work is worth.</summary>
     /// <param name="heads">Number of heads.</param>
     /// <param name="cost">Multiplications of one head.</param>
     /// <param name="work">Gets the first head and the end.</param>
