@@ -80,7 +80,7 @@ internal sealed class ThreadTeam : IDisposable
 
     private void Serve(int member)
     {
-        for (int done = 0; ; )
+        for (int done = 0; ;)
         {
             int job = Next(done);
             if (job < 0) return;
