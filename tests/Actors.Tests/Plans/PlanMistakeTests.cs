@@ -153,17 +153,17 @@ public sealed class PlanMistakeTests
         string tiny = Path.Combine(Given.Repository(), "hocon", "plans", "tiny.conf");
         var error = Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1 MB")));
         Assert.Equal(
-            ("--set device.memory", "1000000 bytes", "at least 1315968 bytes: 53248 for the largest layer's parameters, 791680 for gradients, about 471040 for activations"),
+            ("--set device.memory", "1000000 bytes", "at least 1058944 bytes: 53248 for the largest layer's parameters, 791680 for gradients, about 214016 for activations"),
             (error.Where, error.Found, error.Expected));
-        Assert.Contains("device.memory", Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1315967"))).Where, StringComparison.Ordinal);
+        Assert.Contains("device.memory", Given.Refused(() => Plan.Load(tiny, Given.Sets("device.memory=1058943"))).Where, StringComparison.Ordinal);
 
-        Assert.True(Memory("device.memory=1315968").IsStreamed);
-        Assert.True(Memory("device.memory=1460639").IsStreamed);
-        Assert.False(Memory("device.memory=1460640").IsStreamed); // gradients, activations and 49480 values
+        Assert.True(Memory("device.memory=1058944").IsStreamed);
+        Assert.True(Memory("device.memory=1203615").IsStreamed);
+        Assert.False(Memory("device.memory=1203616").IsStreamed); // gradients, activations and 49480 values
         // Devices share their windows, recomputing leaves more of the limit, and the phase that needs most counts.
-        Assert.False(Memory("device.memory=1361680", "device.count=2").IsStreamed);
-        Assert.True(Memory("device.memory=1100000", "device.recompute=true").NodeWindow > Memory("device.memory=1315968").NodeWindow);
-        Assert.True(Memory("device.memory=1 GB", "phases=[{steps=60},{steps=1,batch{sequence-length=64}}]").Activations > 900_000);
+        Assert.False(Memory("device.memory=1104656", "device.count=2").IsStreamed);
+        Assert.True(Memory("device.memory=1058944", "device.recompute=true").NodeWindow > Memory("device.memory=1058944").NodeWindow);
+        Assert.True(Memory("device.memory=1 GB", "phases=[{steps=60},{steps=1,batch{sequence-length=64}}]").Activations > 400_000);
 
         DeviceMemory Memory(params string[] sets)
         {
