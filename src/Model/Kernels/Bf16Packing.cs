@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using ElasticTrain.Core;
 
 namespace ElasticTrain.Model.Kernels;
 
@@ -81,8 +82,7 @@ internal static unsafe class Bf16Packing
         }
     }
 
-    private static uint Pair(float first, float second) =>
-        (Round(Vector128.CreateScalar(first)).ToScalar() >> 16) | (Round(Vector128.CreateScalar(second)).ToScalar() & 0xFFFF_0000);
+    private static uint Pair(float first, float second) => Bfloat16.Round(first) | ((uint)Bfloat16.Round(second) << 16);
 
     /// <summary>16 numbers as 8 pairs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -92,7 +92,7 @@ internal static unsafe class Bf16Packing
         return Avx512F.ConvertToVector256UInt32(((rounded >>> 32) & Vector512.Create(0xFFFF_0000ul)) | ((rounded >>> 16) & Vector512.Create(0xFFFFul))).AsSingle();
     }
 
-    /// <summary>The nearest bf16 number, of two equally near ones the even one, in the upper half; the lower half holds anything. What is no number stays none.</summary>
+    /// <summary><see cref="Bfloat16.Round(float)"/> of each lane, in the upper half; the lower half holds anything.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Round(Vector512<float> x)
     {
@@ -105,12 +105,5 @@ internal static unsafe class Bf16Packing
     {
         Vector256<uint> bits = x.AsUInt32();
         return Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), bits + Vector256.Create(0x7FFFu) + ((bits >>> 16) & Vector256<uint>.One), bits | Vector256.Create(0x40_0000u));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<uint> Round(Vector128<float> x)
-    {
-        Vector128<uint> bits = x.AsUInt32();
-        return Vector128.ConditionalSelect(Vector128.Equals(x, x).AsUInt32(), bits + Vector128.Create(0x7FFFu) + ((bits >>> 16) & Vector128<uint>.One), bits | Vector128.Create(0x40_0000u));
     }
 }
