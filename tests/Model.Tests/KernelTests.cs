@@ -15,43 +15,13 @@ public class KernelTests
     [InlineData(8, 130, 512)]
     [InlineData(133, 49, 1100)]
     [InlineData(20, 800, 33)]
-    public unsafe void A_matrix_product_is_its_definition_to_the_last_bit_wherever_the_matrices_lie(int m, int n, int k)
-    {
-        foreach (bool aTransposed in (bool[])[false, true])
+    public void A_matrix_product_is_its_definition_to_the_last_bit_wherever_the_matrices_lie(int m, int n, int k) =>
+        IsItsDefinition(m, n, k, ComputeKind.Fp32, (a, b, from, to) =>
         {
-            foreach (bool bTransposed in (bool[])[false, true])
-            {
-                foreach (bool add in (bool[])[false, true])
-                {
-                    int shift = (aTransposed ? 1 : 0) + (bTransposed ? 2 : 0) + (add ? 4 : 0);
-                    var (aRows, aColumns) = aTransposed ? (k, m) : (m, k);
-                    var (bRows, bColumns) = bTransposed ? (n, k) : (k, n);
-                    using NativeBuffer a = new(shift + (aRows * (aColumns + 3L))), b = new(shift + (bRows * (bColumns + 5L))), c = new(shift + (m * (n + 2L)));
-                    NormalDistribution.Fill(1, 1, a.Span);
-                    NormalDistribution.Fill(2, 1, b.Span);
-                    NormalDistribution.Fill(3, 1, c.Span);
-                    float[] expected = c.Span.ToArray();
-                    for (int i = 0; i < m; i++)
-                    {
-                        for (int j = 0; j < n; j++)
-                        {
-                            ref float element = ref expected[shift + (i * (n + 2)) + j];
-                            if (!add) element = 0;
-                            for (int first = 0; first < k; first += 512)
-                            {
-                                float sum = 0;
-                                for (int step = first; step < Math.Min(first + 512, k); step++)
-                                    sum = MathF.FusedMultiplyAdd(a.Span[shift + (aTransposed ? (step * (m + 3)) + i : (i * (k + 3)) + step)], b.Span[shift + (bTransposed ? (j * (k + 5)) + step : (step * (n + 5)) + j)], sum);
-                                element = add || first > 0 ? element + sum : sum;
-                            }
-                        }
-                    }
-                    Gemm.Multiply((float*)a.Address + shift, aColumns + 3, aTransposed, (float*)b.Address + shift, bColumns + 5, bTransposed, (float*)c.Address + shift, n + 2, m, n, k, add);
-                    Assert.Equal(expected, c.Span.ToArray());
-                }
-            }
-        }
-    }
+            float sum = 0;
+            for (int step = from; step < to; step++) sum = MathF.FusedMultiplyAdd(a(step), b(step), sum);
+            return sum;
+        });
 
     [Theory]
     [InlineData(1, 1, 1)]
@@ -61,7 +31,30 @@ public class KernelTests
     [InlineData(8, 130, 512)]
     [InlineData(133, 49, 1100)]
     [InlineData(20, 800, 33)]
-    public unsafe void A_matrix_product_of_bf16_numbers_is_its_definition_to_the_last_bit(int m, int n, int k)
+    public void A_matrix_product_of_bf16_numbers_is_its_definition_to_the_last_bit(int m, int n, int k)
+    {
+        IsItsDefinition(m, n, k, ComputeKind.Bf16, (a, b, from, to) =>
+        {
+            float sum = 0;
+            for (int step = from; step < to; step += 2)
+            {
+                if (step + 1 < to) sum = Flushed(MathF.FusedMultiplyAdd(Rounded(a(step + 1)), Rounded(b(step + 1)), sum));
+                sum = Flushed(MathF.FusedMultiplyAdd(Rounded(a(step)), Rounded(b(step)), sum));
+            }
+            return sum;
+        });
+
+        static float Flushed(float x) => float.IsSubnormal(x) ? MathF.CopySign(0, x) : x;
+        static float Rounded(float x)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(x), kept = bits & 0xFFFF_0000, rest = bits & 0xFFFF;
+            if (rest > 0x8000 || (rest == 0x8000 && (kept & 0x1_0000) != 0)) kept += 0x1_0000;
+            return Flushed(BitConverter.UInt32BitsToSingle(kept));
+        }
+    }
+
+    /// <summary>Every layout of both matrices, at addresses that are multiples of nothing; a chain is what a block of k adds up to.</summary>
+    private static unsafe void IsItsDefinition(int m, int n, int k, ComputeKind compute, Func<Func<int, float>, Func<int, float>, int, int, float> chain)
     {
         foreach (int layout in Enumerable.Range(0, 8))
         {
@@ -72,7 +65,10 @@ public class KernelTests
             NormalDistribution.Fill(1, 1, a.Span);
             NormalDistribution.Fill(2, 1, b.Span);
             NormalDistribution.Fill(3, 1, c.Span);
-            for (int i = 0; i < a.Length; i += 5) a.Span[i] *= 1e-38f; // too small for normal numbers, some of the products as well
+            if (compute == ComputeKind.Bf16)
+            {
+                for (int i = 0; i < a.Length; i += 5) a.Span[i] *= 1e-38f; // too small for normal numbers, some of the products as well
+            }
             float[] expected = c.Span.ToArray();
             for (int i = 0; i < m; i++)
             {
@@ -80,31 +76,17 @@ public class KernelTests
                 {
                     ref float element = ref expected[layout + (i * (n + 2)) + j];
                     if (!add) element = 0;
+                    var (row, column) = (i, j);
                     for (int first = 0; first < k; first += 512)
                     {
-                        float sum = 0;
-                        for (int step = first; step < Math.Min(first + 512, k); step += 2)
-                        {
-                            if (step + 1 < k) sum = Flushed(MathF.FusedMultiplyAdd(A(i, step + 1), B(j, step + 1), sum));
-                            sum = Flushed(MathF.FusedMultiplyAdd(A(i, step), B(j, step), sum));
-                        }
+                        float sum = chain(step => a.Span[layout + (aTransposed ? (step * (m + 3)) + row : (row * (k + 3)) + step)],
+                            step => b.Span[layout + (bTransposed ? (column * (k + 5)) + step : (step * (n + 5)) + column)], first, Math.Min(first + 512, k));
                         element = add || first > 0 ? element + sum : sum;
                     }
                 }
             }
-            Gemm.Multiply((float*)a.Address + layout, aColumns + 3, aTransposed, (float*)b.Address + layout, bColumns + 5, bTransposed, (float*)c.Address + layout, n + 2, m, n, k, add, ComputeKind.Bf16);
+            Gemm.Multiply((float*)a.Address + layout, aColumns + 3, aTransposed, (float*)b.Address + layout, bColumns + 5, bTransposed, (float*)c.Address + layout, n + 2, m, n, k, add, compute);
             Assert.Equal(expected, c.Span.ToArray());
-
-            float A(int i, int step) => Rounded(a.Span[layout + (aTransposed ? (step * (m + 3)) + i : (i * (k + 3)) + step)]);
-            float B(int j, int step) => Rounded(b.Span[layout + (bTransposed ? (j * (k + 5)) + step : (step * (n + 5)) + j)]);
-        }
-
-        static float Flushed(float x) => float.IsSubnormal(x) ? MathF.CopySign(0, x) : x;
-        static float Rounded(float x)
-        {
-            uint bits = BitConverter.SingleToUInt32Bits(x), kept = bits & 0xFFFF_0000, rest = bits & 0xFFFF;
-            if (rest > 0x8000 || (rest == 0x8000 && (kept & 0x1_0000) != 0)) kept += 0x1_0000;
-            return Flushed(BitConverter.UInt32BitsToSingle(kept));
         }
     }
 
