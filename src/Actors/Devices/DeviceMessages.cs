@@ -3,11 +3,15 @@ using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Devices;
 
-/// <summary>Where a shard's primary replica is reached.</summary>
+/// <summary>Where a replica of a shard is reached.</summary>
 /// <param name="Shard">The shard.</param>
-/// <param name="Replica">The primary's number.</param>
+/// <param name="Replica">The replica's number.</param>
 /// <param name="DataPlane">Endpoint of its node's tensor server, host:port.</param>
-public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPlane);
+public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPlane)
+{
+    /// <summary>The replica still follows its sibling: it gets contributions, so that it can join, but nobody waits for it, and nobody pulls from it.</summary>
+    public bool IsObserver { get; init; }
+}
 
 /// <summary>Work for one device: a block of ranks of one step.</summary>
 /// <param name="Term">The sender's term.</param>
@@ -15,7 +19,7 @@ public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPla
 /// <param name="Input">The parameter version to compute on: the step is the one after it.</param>
 /// <param name="Ranks">An aligned block of the reduction tree.</param>
 /// <param name="FrozenPrefix">K + 1 freezes the embedding and the layers 0 to K; 0 freezes nothing.</param>
-/// <param name="Routes">The shards' primaries, in shard order.</param>
+/// <param name="Routes">All replicas that contributions go to, in shard order; the first of a shard is its primary.</param>
 public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRange Ranks, int FrozenPrefix, IReadOnlyList<ShardRoute> Routes);
 
 /// <summary>What one rank found besides its gradient.</summary>
@@ -52,13 +56,17 @@ public sealed record RankOutcome(double LossSum, long LossTokens, IReadOnlyList<
     }
 }
 
-/// <summary>A granted block is computed and every shard has acknowledged its contribution.</summary>
+/// <summary>A granted block is computed, and of every shard at least one replica has acknowledged its contribution.</summary>
 /// <param name="Term">Of the grant.</param>
 /// <param name="GrantId">Of the grant.</param>
 /// <param name="Input">Of the grant.</param>
 /// <param name="Ranks">Of the grant.</param>
 /// <param name="Outcomes">One per rank, in rank order.</param>
-public sealed record RanksCompleted(Term Term, long GrantId, Lineage Input, RankRange Ranks, IReadOnlyList<RankOutcome> Outcomes);
+public sealed record RanksCompleted(Term Term, long GrantId, Lineage Input, RankRange Ranks, IReadOnlyList<RankOutcome> Outcomes)
+{
+    /// <summary>Replicas that could not be reached; of each shard at least one has the contribution.</summary>
+    public IReadOnlyList<ReplicaId> Missed { get; init; } = [];
+}
 
 /// <summary>A granted block could not be finished; its ranks go back to the queue.</summary>
 /// <param name="Term">Of the grant.</param>

@@ -137,14 +137,12 @@ internal sealed class PlanBinder
 
     private ElasticPlan Elastic(PlanReader section)
     {
-        int replicas = section.Int("replicas", 1, 1);
-        if (replicas > 1)
-            section.Wrong("replicas", $"{replicas}", "1; more than one live copy of each shard comes with a later version");
         var plan = new ElasticPlan(
-            1, section.Int("min-workers", 1, 1, 1 << 20),
+            section.Int("replicas", 1, 1, 8), section.Int("min-workers", 1, 1, 1 << 20),
             section.Duration("suspect-after", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50)),
-            section.Duration("preemption-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero), section.Flag("allow-chaos", false));
-        section.NotYet("speculate", "audit");
+            section.Duration("preemption-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero), section.Flag("speculate", true),
+            section.Flag("allow-chaos", false));
+        section.NotYet("audit");
         section.Close();
         return plan;
     }

@@ -72,12 +72,13 @@ public sealed record OptimizerPlan(
     SchedulePlan Schedule);
 
 /// <summary>Membership and failure handling. Nothing here changes a bit of the result.</summary>
-/// <param name="Replicas">Live copies of each shard; only 1 is supported so far.</param>
+/// <param name="Replicas">Live copies of each shard, on different nodes; fewer where there are fewer nodes.</param>
 /// <param name="MinWorkers">The run waits, visibly, while fewer workers are alive.</param>
 /// <param name="SuspectAfter">A worker silent for this long loses its unfinished work to others.</param>
 /// <param name="PreemptionGrace">Time that a node told to go away takes to hand over.</param>
+/// <param name="Speculate">Whether an idle device computes a straggler's ranks as well.</param>
 /// <param name="AllowChaos">Whether faults may be injected into the run.</param>
-public sealed record ElasticPlan(int Replicas, int MinWorkers, TimeSpan SuspectAfter, TimeSpan PreemptionGrace, bool AllowChaos);
+public sealed record ElasticPlan(int Replicas, int MinWorkers, TimeSpan SuspectAfter, TimeSpan PreemptionGrace, bool Speculate, bool AllowChaos);
 
 /// <summary>Databases that can hold the journal.</summary>
 public enum JournalProvider

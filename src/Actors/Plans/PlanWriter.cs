@@ -38,7 +38,7 @@ internal static class PlanWriter
         Line(text, $"  schedule {{ type = {curve}, warmup-steps = {schedule.WarmupSteps}, min-ratio = {schedule.MinRatio:R} }}");
         Line(text, $"}}");
         Line(text, $"elastic {{");
-        Line(text, $"  replicas = {elastic.Replicas}, min-workers = {elastic.MinWorkers}");
+        Line(text, $"  replicas = {elastic.Replicas}, min-workers = {elastic.MinWorkers}, speculate = {(elastic.Speculate ? "on" : "off")}");
         Line(text, $"  allow-chaos = {(elastic.AllowChaos ? "true" : "false")}");
         Line(text, $"  suspect-after = {Units.ToHocon(elastic.SuspectAfter)}, preemption-grace = {Units.ToHocon(elastic.PreemptionGrace)}");
         Line(text, $"}}");

@@ -55,6 +55,7 @@ public static class Manifests
         ("apply-step/1", typeof(ApplyStep)),
         ("step-applied/1", typeof(StepApplied)),
         ("replica-refusal/1", typeof(ReplicaRefusal)),
+        ("admit-replica/1", typeof(AdmitReplica)),
         ("snapshot-replica/1", typeof(SnapshotReplica)),
         ("stop-replica/1", typeof(StopReplica)),
         // Checkpoints.

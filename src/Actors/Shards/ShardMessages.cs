@@ -12,7 +12,24 @@ public sealed record ShardEnvelope(string EntityId, object Message);
 /// <param name="Version">The version it holds after loading.</param>
 /// <param name="Blob">The checkpoint's blob; null for the initial state, which is computed from the seed.</param>
 /// <param name="BlobBytes">Size of the blob's file.</param>
-public sealed record ReplicaSource(Lineage Version, Digest256? Blob, long BlobBytes);
+public sealed record ReplicaSource(Lineage Version, Digest256? Blob, long BlobBytes)
+{
+    /// <summary>
+    /// A living replica of the shard to copy instead: the new one takes whatever version the sibling has, says which with
+    /// <see cref="ReplicaReady"/>, and follows it from then on. Null for a stored state.
+    /// </summary>
+    public SiblingSource? Sibling { get; init; }
+}
+
+/// <summary>A living replica that another one is made from.</summary>
+/// <param name="Replica">Its number.</param>
+/// <param name="DataPlane">Endpoint of its node's tensor server, host:port.</param>
+/// <param name="Actor">Its entity.</param>
+public sealed record SiblingSource(ReplicaId Replica, string DataPlane, IActorRef Actor);
+
+/// <summary>A replica that followed its sibling is in the in-sync set: the coordinator's decisions and the devices' contributions are enough from now on.</summary>
+/// <param name="Term">The sender's term.</param>
+public sealed record AdmitReplica(Term Term);
 
 /// <summary>Bring a replica to life from a stored state. Only the coordinator sends this; a replica that was never started refuses to serve.</summary>
 /// <param name="Term">The sender's term.</param>
@@ -46,7 +63,11 @@ public sealed record PromiseTerm(Term Term);
 /// <param name="Term">The term it promised.</param>
 /// <param name="Applied">The version it has.</param>
 /// <param name="Decision">What it applied last, so that a successor can finish a half-applied step; null right after loading.</param>
-public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, Lineage Applied, ApplyStep? Decision);
+public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, Lineage Applied, ApplyStep? Decision)
+{
+    /// <summary>The seal of the step that follows <paramref name="Applied"/>; null while its sum is incomplete. Without it the replica cannot apply that step.</summary>
+    public GradientSealed? Seal { get; init; }
+}
 
 /// <summary>The sum over all ranks of a shard's gradient is complete.</summary>
 /// <param name="Shard">The shard.</param>
@@ -55,7 +76,14 @@ public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, 
 /// <param name="SumOfSquares">Of the sealed gradient, in double over fixed blocks.</param>
 /// <param name="Finite">Whether every value is finite.</param>
 /// <param name="GradientDigest">XxHash128 of the gradient's bytes.</param>
-public sealed record GradientSealed(ShardId Shard, ReplicaId Replica, Lineage Input, double SumOfSquares, bool Finite, UInt128 GradientDigest);
+public sealed record GradientSealed(ShardId Shard, ReplicaId Replica, Lineage Input, double SumOfSquares, bool Finite, UInt128 GradientDigest)
+{
+    /// <summary>
+    /// Checksum of the state at <paramref name="Input"/>, from the update that led there; null where no update of this replica did (right after
+    /// loading). Siblings that both have one must have the same.
+    /// </summary>
+    public ulong? StateChecksum { get; init; }
+}
 
 /// <summary>Ask a replica to send its <see cref="GradientSealed"/> again if it has one for this input version.</summary>
 /// <param name="Term">The sender's term.</param>
