@@ -8,10 +8,20 @@ public sealed record RunSnapshot(
     IReadOnlyList<CheckpointSealed> Seals, IReadOnlyList<FreezeEntry> Freezes, IReadOnlyDictionary<string, CommandAnswer> Answers,
     Core.Step? PausedFrom, RunFinished? Finished, RunHalted? Halted)
 {
+    /// <summary>The in-sync sets; null in snapshots from before there were several replicas of a shard.</summary>
+    public IReadOnlyList<ReplicaPlacement>? Replicas { get; init; }
+
+    /// <summary>An open difference between replicas.</summary>
+    public ReplicaDiverged? Divergence { get; init; }
+
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
         state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
-        state.PausedFrom, state.Finished, state.Halted);
+        state.PausedFrom, state.Finished, state.Halted)
+    {
+        Replicas = state.Replicas,
+        Divergence = state.Divergence,
+    };
 
     /// <summary>The state that was saved.</summary>
     public RunState ToState() => RunState.Empty with
@@ -19,6 +29,8 @@ public sealed record RunSnapshot(
         Created = Created,
         Coordinator = Coordinator,
         Placed = Placed,
+        Replicas = [.. Replicas ?? Placed?.Placements ?? []],
+        Divergence = Divergence,
         LastReplica = LastReplica,
         Committed = [.. Committed],
         Seals = [.. Seals],

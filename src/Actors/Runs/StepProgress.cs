@@ -120,6 +120,14 @@ public sealed class StepProgress
         }
     }
 
+    /// <summary>All ranks are to be computed again: contributions were lost with the replicas that had taken them.</summary>
+    public void Reopen()
+    {
+        _grants.Clear();
+        Array.Fill(_ranks, RankState.Queued);
+        _done = 0;
+    }
+
     /// <summary>Notes a replica's seal; null unless it contradicts an earlier one of the shard: by its gradient, or by the state that it started from.</summary>
     public SealConflict? Seal(GradientSealed message)
     {

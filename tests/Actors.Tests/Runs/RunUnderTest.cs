@@ -65,6 +65,9 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
     private protected TestProbe[] Shards { get; }
     private protected TestProbe[] Devices { get; }
 
+    /// <summary>What the node's hellos name while <see cref="Compute"/> waits.</summary>
+    private HeldReplica[] Holding { get; set; } = [];
+
     protected override void AfterAll()
     {
         base.AfterAll();
@@ -103,6 +106,7 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
         }
         foreach (var start in starts)
             coordinator.Tell(new ReplicaReady(start.Shard, start.Replica, start.Source.Version, Shards[start.Shard.Value]), Shards[start.Shard.Value]);
+        Holding = Held(starts, Shards, starts[0].Source.Version);
         return starts;
     }
 
@@ -116,6 +120,8 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
         AwaitAssert(
             () =>
             {
+                // A node that says nothing gets no work.
+                coordinator.Tell(Hello(Holding), Agent);
                 foreach (var device in devices.Length > 0 ? devices : Devices)
                 {
                     while (device.HasMessages)

@@ -73,7 +73,7 @@ public sealed class TrainingRunTests(TestRun run) : RunUnderTest(run, "elastic {
         var successor = Coordinator();
         successor.Tell(Hello(Held(starts, Shards, first.Output)), Agent);
         Report(successor, PromiseAll(starts, Second).Select(r =>
-            r.Shard.Value % 2 == 0 ? r with { Applied = second.Output, Decision = second } : r with { Applied = first.Output, Decision = first }));
+            r.Shard.Value % 2 == 0 ? r with { Applied = second.Output, Decision = second } : r with { Applied = first.Output, Decision = first, Seal = Seal(starts[r.Shard.Value], first.Output) }));
         foreach (var start in starts.Where(s => s.Shard.Value % 2 == 1))
         {
             // The same decision under the new term.

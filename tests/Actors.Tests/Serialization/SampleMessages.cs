@@ -21,6 +21,8 @@ internal sealed class SampleMessages(IActorRef actor)
     private static readonly ReplicasPlaced Placed = new(
         Sample.Version(4), [new(new ShardId(0), new ReplicaId(9), Sample.Node(1)), new(Shard, Replica, Sample.Node(2))], "a node was lost");
 
+    private static readonly ReplicaPlacement Placement = new(Shard, Replica, Sample.Node(2));
+
     private static readonly CheckpointSealed Seal = new(Sample.Version(4), Digest256.Of("state"), 3);
 
     private static readonly ApplyStep Apply = new(
@@ -33,6 +35,11 @@ internal sealed class SampleMessages(IActorRef actor)
         Sample.Created,
         new CoordinatorStarted(Term, "node-2", 4711),
         Placed,
+        new ReplicaRecruited(Placement, new ReplicaId(3), "1 of 2 replicas are there"),
+        new ReplicaJoined(Placement, Sample.Version(4)),
+        new ReplicasRemoved([Placement, Placement with { Replica = new ReplicaId(99) }], "node-2 is gone"),
+        new ReplicaDiverged(Shard, Sample.Version(4), [new ReplicaFinding(Placement, UInt128.MaxValue, null), new ReplicaFinding(Placement, 1, ulong.MaxValue)]),
+        new DivergenceResolved(Shard, Sample.Version(4), [Placement]),
         Sample.Commit(7) with { Skipped = true, LearningRate = 1.17549421e-38f },
         Seal,
         new CheckpointFailed(At, "no space left on device"),
