@@ -99,9 +99,6 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <summary>Completed when the run ends for this node.</summary>
     public TaskCompletionSource<RunEnded> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>The term under which this process coordinated last; null if it never did.</summary>
-    public Term? LastTerm { get; set; }
-
     /// <summary>Makes a shard's tensors from the seed or from a checkpoint's blob.</summary>
     /// <exception cref="CorruptionException">The blob's bytes are not what its hash says.</exception>
     public ShardState LoadShard(ShardId shard, ReplicaSource source)

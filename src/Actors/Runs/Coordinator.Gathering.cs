@@ -21,6 +21,8 @@ public sealed partial class Coordinator
     private void StartGathering()
     {
         if (_phase == Phase.Finished) return;
+        IsInOffice = true;
+        _host.TookOffice(_term);
         _phase = Phase.Gathering;
         _gatheringSince = _host.UtcNow;
         foreach (var worker in _roster.Workers) _host.Tell(worker.Hello.Agent, new WorkerWelcome(_term, _host.Self));

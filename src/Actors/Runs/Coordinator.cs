@@ -58,8 +58,8 @@ public sealed partial class Coordinator
     /// <summary>Its term; 0 before it took office.</summary>
     public Term Term => _term;
 
-    /// <summary>Whether it has nothing left to do.</summary>
-    public bool IsOver => _phase == Phase.Finished;
+    /// <summary>Whether its term is durable.</summary>
+    public bool IsInOffice { get; private set; }
 
     /// <summary>Takes office, or refuses a journal that is not the run's.</summary>
     public void Start()
@@ -87,15 +87,7 @@ public sealed partial class Coordinator
         {
             Record(new RunCreated(_run.Run, _run.PlanHash, _run.NumericsClass, _run.Initial), _host.MarkJournaled);
         }
-        if (_state.Coordinator is { } last && _host.LastTerm is { } held && (last.Term.Value > held.Value || (last.Term == held && (last.Node != _host.Node.Name || last.Pid != _host.Pid))))
-        {
-            // This process coordinated before, and someone else has since: it was cut off, and its view of the cluster is stale.
-            _term = held;
-            StepDown(last.Term);
-            return;
-        }
         _term = new Term((_state.Coordinator?.Term.Value ?? 0) + 1);
-        _host.LastTerm = _term;
         _detail = "taking office";
         Record(new CoordinatorStarted(_term, _host.Node.Name, _host.Pid), StartGathering);
     }
@@ -278,6 +270,6 @@ public sealed partial class Coordinator
         _host.Notes.Add(message);
         _phase = Phase.Finished;
         _detail = message;
-        _host.StepDown(newer, message);
+        _host.StepDown(newer);
     }
 }

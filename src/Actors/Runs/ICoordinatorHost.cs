@@ -47,9 +47,6 @@ public interface ICoordinatorHost
     /// <summary>Whether the run's folder knows that it has journaled before.</summary>
     bool HasJournaled { get; }
 
-    /// <summary>The term under which this process coordinated last; null if it never did.</summary>
-    Term? LastTerm { get; set; }
-
     /// <summary>Lines for the operator.</summary>
     RunNotes Notes { get; }
 
@@ -89,8 +86,11 @@ public interface ICoordinatorHost
     /// <summary>Ends this process.</summary>
     void EndProcess(RunEnded end);
 
+    /// <summary>The coordinator's term is durable: everybody may hear of it.</summary>
+    void TookOffice(Term term);
+
     /// <summary>This coordinator is over: another one has a higher term.</summary>
-    void StepDown(Term newer, string message);
+    void StepDown(Term newer);
 }
 
 /// <summary>The stored state to start from.</summary>

@@ -19,7 +19,9 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     private readonly NodeRuntime _node;
     private readonly RunTarget _target;
     private readonly IActorRef _region;
+    private readonly Term _known;
     private readonly NodeId? _lost;
+    private readonly bool _hasRivals;
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private RunState _recovered = RunState.Empty;
@@ -30,25 +32,30 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     /// <param name="target">What this start aims at.</param>
     /// <param name="notes">Lines for the operator.</param>
     /// <param name="region">The replicas' shard region or proxy.</param>
+    /// <param name="known">The highest term that the node has heard of: a higher one in the journal may still be held by somebody.</param>
     /// <param name="lost">A node that is known to be gone; null if there is none.</param>
-    public TrainingRun(NodeRuntime node, RunTarget target, RunNotes notes, IActorRef region, NodeId? lost = null)
+    /// <param name="hasRivals">Whether other nodes of the cluster may coordinate.</param>
+    public TrainingRun(NodeRuntime node, RunTarget target, RunNotes notes, IActorRef region, Term known, NodeId? lost, bool hasRivals)
     {
         _node = node;
         _target = target;
         Notes = notes;
         _region = region;
+        _known = known;
         _lost = lost;
+        _hasRivals = hasRivals;
         Recover<IRunEvent>(e => _recovered = _recovered.Apply(e));
         Recover<SnapshotOffer>(offer => _recovered = ((RunSnapshot)offer.Snapshot).ToState());
         Recover<RecoveryCompleted>(_ => OnRecovered());
-        Command<Tick>(_ => _coordinator!.Tick());
+        Command<Tick>(_ => OnTick());
         Command<ClusterEvent.IMemberEvent>(OnMemberEvent);
         Command<ClusterEvent.ReachabilityEvent>(m => Change(m.Member, m is ClusterEvent.UnreachableMember ? MembershipChange.Unreachable : MembershipChange.Reachable));
         Command<SaveSnapshotSuccess>(_ => { });
         Command<SaveSnapshotFailure>(m => _log.Warning(m.Cause, "the journal's snapshot could not be saved; recovery will read more events"));
         CommandAny(m =>
         {
-            if (!_coordinator!.Receive(m, Sender)) Unhandled(m);
+            // None yet, or none any more, while the actor stops.
+            if (_coordinator?.Receive(m, Sender) != true) Unhandled(m);
         });
     }
 
@@ -75,13 +82,6 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
 
     /// <inheritdoc/>
     public bool HasJournaled => _node.Definition.Journaled;
-
-    /// <inheritdoc/>
-    public Term? LastTerm
-    {
-        get => _node.LastTerm;
-        set => _node.LastTerm = value;
-    }
 
     /// <inheritdoc/>
     public RunNotes Notes { get; }
@@ -160,7 +160,14 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     }
 
     /// <inheritdoc/>
-    public void StepDown(Term newer, string message) => _node.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, message));
+    public void TookOffice(Term term) => Context.Parent.Tell(new InOffice(term));
+
+    /// <inheritdoc/>
+    public void StepDown(Term newer)
+    {
+        Context.Parent.Tell(new TermSeen(newer));
+        Context.Stop(Self);
+    }
 
     /// <inheritdoc/>
     protected override void PreStart()
@@ -204,6 +211,12 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     private void OnRecovered()
     {
         Notes.RecoveryCompleted();
+        if (_hasRivals && _recovered.Coordinator is { } last && last.Term.Value > _known.Value && (last.Node != Node.Name || last.Pid != Pid))
+        {
+            Context.Parent.Tell(new TermSeen(last.Term));
+            Context.Stop(Self);
+            return;
+        }
         var definition = _node.Definition;
         var facts = new RunFacts(
             _node.Run, _node.Plan, _node.Layout, _node.VirtualRanks, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass),
@@ -213,6 +226,12 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
         Timers.StartPeriodicTimer("tick", new Tick(), Coordinator.TickInterval);
     }
 
+    private void OnTick()
+    {
+        _coordinator!.Tick();
+        if (_coordinator.IsInOffice) TookOffice(_coordinator.Term);
+    }
+
     private void OnMemberEvent(ClusterEvent.IMemberEvent message)
     {
         if (message is ClusterEvent.MemberRemoved or ClusterEvent.MemberDowned or ClusterEvent.MemberLeft or ClusterEvent.MemberExited)
@@ -220,7 +239,7 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     }
 
     private void Change(Member member, MembershipChange change) =>
-        _coordinator!.Receive(new MembershipChanged(member.Address.ToString(), member.UniqueAddress.Uid, change), Self);
+        _coordinator?.Receive(new MembershipChanged(member.Address.ToString(), member.UniqueAddress.Uid, change), Self);
 
     private static bool Is(Member member, NodeId node) => member.UniqueAddress.Uid == node.Uid && member.Address.ToString() == node.Address;
 }

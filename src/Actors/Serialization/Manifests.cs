@@ -45,6 +45,8 @@ public static class Manifests
         ("worker-welcome/1", typeof(WorkerWelcome)),
         ("worker-refused/1", typeof(WorkerRefused)),
         ("run-ended/1", typeof(RunEnded)),
+        ("coordinator-heartbeat/1", typeof(CoordinatorHeartbeat)),
+        ("coordinator-resigned/1", typeof(CoordinatorResigned)),
         // Devices.
         ("grant-ranks/1", typeof(GrantRanks)),
         ("ranks-completed/1", typeof(RanksCompleted)),

@@ -76,7 +76,7 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
 
     private protected IActorRef Coordinator(long steps = 20)
     {
-        var coordinator = Sys.ActorOf(Props.Create(() => new TrainingRun(Node, new RunTarget(steps, 1, 1), Notes, Region)));
+        var coordinator = Sys.ActorOf(Props.Create(() => new TrainingRun(Node, new RunTarget(steps, 1, 1), Notes, Region, new Term(0), null, false)));
         Watch(coordinator);
         return coordinator;
     }

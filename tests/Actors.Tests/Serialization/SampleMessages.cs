@@ -68,6 +68,8 @@ internal sealed class SampleMessages(IActorRef actor)
             Sample.Node(1), 99, Sample.Run, 1, Digest256.Of("plan"), Digest256.Of("class"), "127.0.0.1:5000", actor, [actor, actor],
             [new HeldReplica(Shard, Replica, Sample.Version(4), actor)]),
         new WorkerWelcome(Term, actor),
+        new CoordinatorHeartbeat(Term, Sample.Node(2), actor, "127.0.0.1:5000"),
+        new CoordinatorResigned(Term, Sample.Node(2)),
         new WorkerRefused("plan hash: found a, expected b"),
         new RunEnded(130, "stopped"),
         new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]),
