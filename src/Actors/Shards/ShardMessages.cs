@@ -65,7 +65,7 @@ public sealed record PromiseTerm(Term Term);
 /// <param name="Decision">What it applied last, so that a successor can finish a half-applied step; null right after loading.</param>
 public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, Lineage Applied, ApplyStep? Decision)
 {
-    /// <summary>The seal of the step that follows <paramref name="Applied"/>; null while its sum is incomplete. Without it the replica cannot apply that step.</summary>
+    /// <summary>The seal of the step that follows <see cref="Applied"/>; null while its sum is incomplete. Without it the replica cannot apply that step.</summary>
     public GradientSealed? Seal { get; init; }
 }
 
@@ -79,7 +79,7 @@ public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, 
 public sealed record GradientSealed(ShardId Shard, ReplicaId Replica, Lineage Input, double SumOfSquares, bool Finite, UInt128 GradientDigest)
 {
     /// <summary>
-    /// Checksum of the state at <paramref name="Input"/>, from the update that led there; null where no update of this replica did (right after
+    /// Checksum of the state at <see cref="Input"/>, from the update that led there; null where no update of this replica did (right after
     /// loading). Siblings that both have one must have the same.
     /// </summary>
     public ulong? StateChecksum { get; init; }
