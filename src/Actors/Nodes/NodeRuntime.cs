@@ -39,7 +39,7 @@ public sealed class NodeRuntime : IAsyncDisposable
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
-        var puller = new ShardPuller(run.Layout, DataPlane, Replicas, Peers);
+        var puller = new ShardPuller(DataPlane, Replicas, Peers, run.Plan.Elastic.SuspectAfter);
         Parameters = memory is { IsStreamed: true }
             ? new StreamedParameters(run.Layout, puller, memory.NodeWindow)
             : new NodeParameters(run.Layout, puller);
