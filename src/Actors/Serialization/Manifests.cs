@@ -63,6 +63,8 @@ public static class Manifests
         ("step-applied/1", typeof(StepApplied)),
         ("replica-refusal/1", typeof(ReplicaRefusal)),
         ("admit-replica/1", typeof(AdmitReplica)),
+        ("follow-step/1", typeof(FollowStep)),
+        ("sibling-step/1", typeof(SiblingStep)),
         ("snapshot-replica/1", typeof(SnapshotReplica)),
         ("stop-replica/1", typeof(StopReplica)),
         // Checkpoints.

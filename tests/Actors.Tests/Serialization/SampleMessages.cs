@@ -80,6 +80,8 @@ internal sealed class SampleMessages(IActorRef actor)
         new StartReplica(
             Term, Sample.Run, Shard, Replica, new ReplicaSource(default, null, 0) { Sibling = new SiblingSource(new ReplicaId(3), "127.0.0.1:5000", actor) }, actor),
         new AdmitReplica(Term),
+        new FollowStep(Shard, Replica, Sample.Version(4)),
+        new SiblingStep(Shard, Replica, Apply),
         new ReplicaReady(Shard, Replica, Sample.Version(4), actor),
         new ReplicaFailed(Shard, Replica, "blob does not match"),
         new PromiseTerm(Term),
