@@ -35,7 +35,6 @@ public sealed class NodeRuntime : IAsyncDisposable
         Definition = run;
         NumericsClass = numericsClass;
         Replicas = new ReplicaDirectory(Pool);
-        Samples = new SampleCache(run.Samples);
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
@@ -88,7 +87,7 @@ public sealed class NodeRuntime : IAsyncDisposable
     public StepClock Clock { get; } = new();
 
     /// <summary>Samples read ahead.</summary>
-    public SampleCache Samples { get; }
+    public SampleCache Samples { get; } = new();
 
     /// <summary>The node's data loader.</summary>
     public IActorRef DataLoader { get; set; } = ActorRefs.Nobody;

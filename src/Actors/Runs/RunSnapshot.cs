@@ -8,10 +8,20 @@ public sealed record RunSnapshot(
     IReadOnlyList<CheckpointSealed> Seals, IReadOnlyList<FreezeEntry> Freezes, IReadOnlyDictionary<string, CommandAnswer> Answers,
     Core.Step? PausedFrom, RunFinished? Finished, RunHalted? Halted)
 {
+    /// <summary>Amendments of the plan; snapshots from before there were any lack them.</summary>
+    public IReadOnlyList<AmendmentEntry> Amendments { get; init; } = [];
+
+    /// <summary>Attached data, likewise.</summary>
+    public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
+
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
         state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
-        state.PausedFrom, state.Finished, state.Halted);
+        state.PausedFrom, state.Finished, state.Halted)
+    {
+        Amendments = state.Amendments,
+        Attachments = state.Attachments,
+    };
 
     /// <summary>The state that was saved.</summary>
     public RunState ToState() => RunState.Empty with
@@ -23,6 +33,8 @@ public sealed record RunSnapshot(
         Committed = [.. Committed],
         Seals = [.. Seals],
         Freezes = [.. Freezes],
+        Amendments = [.. Amendments],
+        Attachments = [.. Attachments],
         Answers = Answers.ToImmutableDictionary(),
         PausedFrom = PausedFrom,
         Finished = Finished,

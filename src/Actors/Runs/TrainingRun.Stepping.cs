@@ -64,12 +64,28 @@ public sealed partial class TrainingRun
         }
         bool replay = step <= _state.CommittedVersion.Step;
         _detail = replay ? $"replaying step {step} of {_state.CommittedVersion.Step}" : $"step {step}";
+        if (!OpenData(step)) return;
         int prefix = _state.FrozenPrefixAt(step);
         _progress = new StepProgress(
             _version, _node.VirtualRanks, prefix, [.. _node.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))]);
         if (step > _grantedThrough) _grantedThrough = step;
         _node.Clock.Mark(step, StepMark.Granted);
         GrantIdle();
+    }
+
+    /// <summary>Whether the coordinator has the data of a step, which it counts the tokens of. A node without them must not coordinate.</summary>
+    private bool OpenData(Step step)
+    {
+        try
+        {
+            _ = _node.Definition.Data.At(_state.DataAt(step));
+            return true;
+        }
+        catch (Exception error) when (error is ElasticTrainException or IOException or UnauthorizedAccessException)
+        {
+            Refuse($"{_node.Id.Name} cannot read the data of step {step}: {error.Message}");
+            return false;
+        }
     }
 
     private void GrantIdle()
@@ -86,7 +102,7 @@ public sealed partial class TrainingRun
                 continue;
             }
             if (_progress.Grant(_lastGrant + 1, Share(_progress.Queued, devices)) is not { } ranks) return;
-            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, _routes);
+            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, _routes) { Data = _state.DataAt(_progress.Step) };
             device.GrantedAt = DateTime.UtcNow;
             device.Actor.Tell(device.Grant);
         }
@@ -149,7 +165,7 @@ public sealed partial class TrainingRun
         if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0) return;
         var step = progress.Step;
         _node.Clock.Mark(step, StepMark.Decidable);
-        long denominator = _node.Definition.Samples.UnmaskedTokens(step);
+        long denominator = _node.Definition.Data.At(_state.DataAt(step)).UnmaskedTokens(step);
         long counted = progress.Outcomes.Sum(o => o.LossTokens);
         if (counted != denominator)
         {
@@ -158,7 +174,7 @@ public sealed partial class TrainingRun
         }
         var effective = _state.EffectiveAt(step);
         var decision = StepDecider.Decide(
-            _node.Plan, progress.Input, [.. effective.Select(e => e.Content)],
+            _node.Definition.PlanAt(_state, step), progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
             progress.Outcomes, denominator, _optimizerStep + 1);
         var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);

@@ -204,7 +204,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             Timers.StartSingleTimer(command.CommandId, new Deferred(command, client), TimeSpan.FromMilliseconds(20));
             return;
         }
-        var outcome = RunRules.Process(_state, command, _grantedThrough.Next, _node.Layout.Config.NumHiddenLayers);
+        var outcome = RunRules.Process(_state, command, _grantedThrough.Next, _node.Plan);
         if (outcome.Event is not { } @event)
         {
             client.Tell(outcome.Answer);
@@ -236,6 +236,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         {
             MtpLoss = last?.MtpLoss ?? 0,
             BalanceLoss = last?.BalanceLoss ?? 0,
+            Commands = _state.CommandsFor(_version.Step),
         };
     }
 

@@ -65,7 +65,7 @@ public sealed record PromiseTerm(Term Term);
 /// <param name="Decision">What it applied last, so that a successor can finish a half-applied step; null right after loading.</param>
 public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, Lineage Applied, ApplyStep? Decision)
 {
-    /// <summary>The seal of the step that follows <paramref name="Applied"/>; null while its sum is incomplete. Without it the replica cannot apply that step.</summary>
+    /// <summary>The seal of the step that follows <see cref="Applied"/>; null while its sum is incomplete. Without it the replica cannot apply that step.</summary>
     public GradientSealed? Seal { get; init; }
 }
 
@@ -79,7 +79,7 @@ public sealed record ReplicaReport(ShardId Shard, ReplicaId Replica, Term Term, 
 public sealed record GradientSealed(ShardId Shard, ReplicaId Replica, Lineage Input, double SumOfSquares, bool Finite, UInt128 GradientDigest)
 {
     /// <summary>
-    /// Checksum of the state at <paramref name="Input"/>, from the update that led there; null where no update of this replica did (right after
+    /// Checksum of the state at <see cref="Input"/>, from the update that led there; null where no update of this replica did (right after
     /// loading). Siblings that both have one must have the same.
     /// </summary>
     public ulong? StateChecksum { get; init; }
@@ -105,6 +105,9 @@ public sealed record ApplyStep(
     Term Term, Lineage Input, Lineage Output, Runs.StepCommitted Decision, float ClipScale, float BiasCorrection1, float BiasCorrection2,
     int FrozenPrefix, bool DropMoments, IReadOnlyList<long> TokensPerExpert)
 {
+    /// <summary>Decoupled weight decay, for parameters of two and more dimensions.</summary>
+    public float WeightDecay { get; init; }
+
     /// <summary>A decision as replicas and the journal get it.</summary>
     /// <param name="term">The sender's term.</param>
     /// <param name="input">The version that it was decided on.</param>
@@ -113,7 +116,7 @@ public sealed record ApplyStep(
     /// <param name="frozenPrefix">The step's frozen prefix.</param>
     /// <param name="effective">Commands that take effect at this step.</param>
     public static ApplyStep From(
-        Term term, Lineage input, long optimizerStep, Decisions.StepDecision decision, int frozenPrefix, IEnumerable<Runs.FreezeEntry> effective)
+        Term term, Lineage input, long optimizerStep, Decisions.StepDecision decision, int frozenPrefix, IEnumerable<Runs.IStepCommand> effective)
     {
         var committed = new Runs.StepCommitted(
             decision.Step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
@@ -124,7 +127,10 @@ public sealed record ApplyStep(
         };
         return new ApplyStep(
             term, input, new Lineage(decision.Step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1, decision.BiasCorrection2,
-            frozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);
+            frozenPrefix, effective.OfType<Runs.FreezeEntry>().Any(e => e.DropMoments), decision.TokensPerExpert)
+        {
+            WeightDecay = decision.WeightDecay,
+        };
     }
 }
 

@@ -64,7 +64,7 @@ public sealed class ShardState : IDisposable
         }
         if (step.Decision.Skipped) return 0;
         var coefficients = new AdamCoefficients(
-            step.Decision.LearningRate, _optimizer.Beta1, _optimizer.Beta2, _optimizer.Epsilon, _optimizer.WeightDecay,
+            step.Decision.LearningRate, _optimizer.Beta1, _optimizer.Beta2, _optimizer.Epsilon, step.WeightDecay,
             step.BiasCorrection1, step.BiasCorrection2, step.ClipScale);
         ulong checksum = 0;
         for (int i = 0; i < _parameters.Count;)

@@ -5,12 +5,12 @@ namespace ElasticTrain.Actors.Tests.Runs;
 
 public sealed class RunRulesTests
 {
-    private const int Layers = 3;
+    private static readonly Actors.Plans.Plan Plan = Plans.Given.Plan();
 
     private sealed record Unknown(string CommandId, string Sender) : IRunCommand;
 
     private static CommandOutcome Process(RunState state, IRunCommand command, long firstFree = 5) =>
-        RunRules.Process(state, command, new Step(firstFree), Layers);
+        RunRules.Process(state, command, new Step(firstFree), Plan);
 
     private static FreezeLayers Freeze(string id = "f", int lastLayer = 1, long? at = null, bool drop = false) =>
         new(id, "test", lastLayer, at is { } step ? new Step(step) : null, drop);

@@ -13,7 +13,7 @@ public sealed class ShardReplicaTests : IDisposable
 
     private static readonly ParameterLayout Layout = ParameterLayout.Create(ModelConfig.Preset("tiny"));
     private static readonly ShardInfo Shard = Layout.Shards.First(s => s.Kind == ShardKind.Expert);
-    private static readonly OptimizerConstants Optimizer = new(0.9f, 0.95f, 1e-8f, 0.1f, 0.001f);
+    private static readonly OptimizerConstants Optimizer = new(0.9f, 0.95f, 1e-8f, 0.001f);
 
     private readonly BufferPool _pool = new();
     private readonly List<GradientSealed> _seals = [];
@@ -38,7 +38,7 @@ public sealed class ShardReplicaTests : IDisposable
     }
 
     private static ApplyStep Decision(long step, int frozenPrefix = 0, bool drop = false) => new(
-        new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4]);
+        new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4]) { WeightDecay = 0.1f };
 
     private static void ContributeAll(ShardReplica replica, long step)
     {
