@@ -37,7 +37,7 @@ public static class PlanAmendment
     public static Plan Apply(Plan plan, IReadOnlyList<PlanSetting> settings)
     {
         var problems = settings.Where(s => ValueOf(plan, s.Key) is null).Select(s => new BadInputException(
-            $"--set {s.Key}", "a key that cannot change while the run goes on", EditDistance.Nearest(s.Key, Keys.Select(k => k.Key)) is { } near ? $"\"{near}\"" : Expected)).ToList();
+            $"--set {s.Key}", "a key that cannot change while the run goes on", Expected)).ToList();
         if (problems.Count > 0) throw new BadInputException(problems);
         if (settings.Count == 0) throw new BadInputException("--set", "nothing", Expected);
         var sets = settings.Select(s => KeyValuePair.Create(s.Key, s.Value)).ToList();

@@ -118,6 +118,12 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
     /// <summary>Trains everything from a step on.</summary>
     public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));
 
+    /// <summary>Changes the optimizer from a step on.</summary>
+    public async Task AmendAtAsync(long step, params string[] settings) => await AcceptedAsync("amend", ("settings", string.Join('\n', settings)), ("at", Text(step)));
+
+    /// <summary>Takes samples from prepared data from a step on.</summary>
+    public async Task AttachAtAsync(long step, string path, bool replace) => await AcceptedAsync("attach", ("path", path), ("replace", replace ? "yes" : "no"), ("at", Text(step)));
+
     private async Task AcceptedAsync(string command, params (string Name, string Value)[] arguments)
     {
         ControlReply reply = await SendAsync(ControlRequest.New(command, arguments.ToDictionary(a => a.Name, a => a.Value)));
