@@ -34,7 +34,7 @@ public sealed class StepFold : IDisposable
             var state = new ShardState(run.Layout, shard.Id, run.Optimizer);
             _shards.Add(state);
             if (checkpoint is null) state.Initialize(run.Plan.Seed);
-            else run.Checkpoints.ReadBlob(checkpoint.Blobs[shard.Id.Value], state.Parameters.Span, state.Moment1.Span, state.Moment2.Span);
+            else state.Load(run.Checkpoints, checkpoint.Blobs[shard.Id.Value]);
         }
         CopyParameters();
         Version = checkpoint?.Version ?? new Lineage(Step.Zero, initial);

@@ -9,8 +9,10 @@ using Akka.Pattern;
 using Akka.Serialization;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Loading;
 using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Serialization;
 using ElasticTrain.Actors.Shards;
@@ -184,6 +186,8 @@ public sealed class RunNode : IAsyncDisposable
         var proxy = system.ActorOf(
             ClusterSingletonProxy.Props("/user/run", ClusterSingletonProxySettings.Create(system).WithRole(CoordinatorRole).WithSingletonName("coordinator").WithBufferSize(0)),
             "run-proxy");
+        if (isCoordinator && runtime.Plan.Freeze.Policy != FreezePolicyKind.None)
+            system.ActorOf(Props.Create(() => new FreezePolicy(runtime, proxy)), "freeze-policy");
         if (!isWorker) return proxy;
         runtime.CheckpointWriter = system.ActorOf(
             Props.Create(() => new CheckpointWriter(runtime.Definition.Checkpoints)).WithDispatcher("elastictrain.storage-dispatcher"), "checkpoint-writer");

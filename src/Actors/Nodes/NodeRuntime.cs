@@ -108,11 +108,8 @@ public sealed class NodeRuntime : IAsyncDisposable
         var state = new ShardState(Layout, shard, Definition.Optimizer);
         try
         {
-            if (source.Blob is { } hash)
-                Definition.Checkpoints.ReadBlob(
-                    new BlobReference(shard, hash, source.BlobBytes), state.Parameters.Span, state.Moment1.Span, state.Moment2.Span);
-            else
-                state.Initialize(Plan.Seed);
+            if (source.Blob is { } hash) state.Load(Definition.Checkpoints, new BlobReference(shard, hash, source.BlobBytes));
+            else state.Initialize(Plan.Seed);
             return state;
         }
         catch

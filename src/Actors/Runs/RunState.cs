@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Runs;
 
@@ -74,6 +75,17 @@ public sealed record RunState
     /// <param name="step">The step.</param>
     public Plan PlanAt(Plan plan, Step step) =>
         Amendments.TakeWhile(a => a.EffectiveStep <= step).Aggregate(plan, (amended, a) => PlanAmendment.Apply(amended, a.Settings));
+
+    /// <summary>Whether a shard has moments after a step.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="step">The step.</param>
+    public bool HasMoments(ShardInfo shard, Step step)
+    {
+        bool has = true;
+        foreach (var sameStep in Freezes.TakeWhile(f => f.EffectiveStep <= step).GroupBy(f => f.EffectiveStep))
+            has = !ParameterLayout.IsFrozen(shard, sameStep.Last().FrozenPrefix) || (has && !sameStep.Any(f => f.DropMoments));
+        return has;
+    }
 
     /// <summary>Where a step's samples come from; null for the data that the run was made with.</summary>
     public StepData? DataAt(Step step)

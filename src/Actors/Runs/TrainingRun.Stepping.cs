@@ -191,6 +191,8 @@ public sealed partial class TrainingRun
         _optimizerStep = committed.OptimizerStep;
         _progress = null;
         if (_state.CommitOf(step) is null) Commit(committed);
+        Context.System.EventStream.Publish(new Freezing.StepDecided(
+            step, progress.FrozenPrefix, committed.LearningRate, [.. progress.Seals.Select(s => (s.Shard, s.SumOfSquares))]));
         _meter.Add(committed.Tokens);
         long every = _node.Plan.Checkpoint.Every;
         if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();

@@ -229,7 +229,7 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             state, _notes.JournalProblem ?? _detail, _state.Committed.Count, _target.Steps,
             [.. _roster.Reachable.Select(w => new WorkerStatus(w.Hello.Node.Name, w.Hello.Pid, w.Devices.Count)).OrderBy(w => w.Node, StringComparer.Ordinal)],
             _node.Id.Name, Environment.ProcessId, _term.Value,
-            [.. placements.Select(p => new ShardStatus(p.Shard.ToString(), p.Replica.Value, p.Node.Name, 12L * _node.Layout.Shards[p.Shard.Value].Length))],
+            [.. placements.Select(p => new ShardStatus(p.Shard.ToString(), p.Replica.Value, p.Node.Name, ShardBytes(_node.Layout.Shards[p.Shard.Value])))],
             _progress?.FrozenPrefix ?? _state.FrozenPrefixAt(_version.Step.Next),
             last is null ? 0 : BitConverter.UInt32BitsToSingle(last.LossBits), last?.LearningRate ?? 0, last?.GradientNorm ?? 0,
             _meter.TokensPerSecond, _state.Seals.Count > 0 ? _state.Seals[^1].Version.Step.Value : null, _notes.All())
@@ -239,6 +239,8 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
             Commands = _state.CommandsFor(_version.Step),
         };
     }
+
+    private long ShardBytes(Model.ShardInfo shard) => sizeof(float) * (_state.HasMoments(shard, _version.Step) ? 3L : 1L) * shard.Length;
 
     private void OnNudge()
     {

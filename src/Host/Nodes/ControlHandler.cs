@@ -73,7 +73,7 @@ public sealed class ControlHandler(RunNode node)
     private static IReadOnlyList<PlanSetting> Settings(ControlRequest request) => [.. request.Arguments["settings"].Split('\n').Select(line =>
     {
         int equals = line.IndexOf('=', StringComparison.Ordinal);
-        return new PlanSetting(line[..equals], line[(equals + 1)..]);
+        return equals < 0 ? new PlanSetting(line, "") : new PlanSetting(line[..equals], line[(equals + 1)..]);
     })];
 
     private static Step? At(ControlRequest request) =>

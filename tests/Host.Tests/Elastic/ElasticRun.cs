@@ -109,8 +109,8 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
         await ControlClient.SendAsync(Folder, request, Patience, CancellationToken.None) ?? throw new InvalidOperationException($"No node lives.\n{Describe()}");
 
     /// <summary>Freezes the embedding and the layers up to one from a step on.</summary>
-    public async Task FreezeAtAsync(long step, int lastLayer = 1) =>
-        await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", "keep"), ("at", Text(step)));
+    public async Task FreezeAtAsync(long step, int lastLayer = 1, bool drop = false) =>
+        await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", drop ? "drop" : "keep"), ("at", Text(step)));
 
     /// <summary>Stops the steps, at once: the process of a command may start when a short run is over.</summary>
     public async Task PauseAsync() => await AcceptedAsync("pause");

@@ -105,7 +105,7 @@ public sealed class IncrementalTests : IDisposable
 
         // The right folder, but with a token changed: its length and its index are good.
         Directory.Move(kept, other);
-        string tokens = Assert.Single(Directory.GetFiles(other, "*.bin", SearchOption.AllDirectories), f => f.Contains("train", StringComparison.Ordinal));
+        string tokens = Assert.Single(Directory.GetFiles(other, "*.bin", SearchOption.AllDirectories), f => Path.GetFileName(Path.GetDirectoryName(f)) == "train");
         byte[] good = await File.ReadAllBytesAsync(tokens), bad = [.. good];
         bad[100] ^= 1;
         await File.WriteAllBytesAsync(tokens, bad);
@@ -133,8 +133,8 @@ public sealed class IncrementalTests : IDisposable
         ProcessUnderTest training = run.Train(60);
         await run.ReachesStepAsync(5, training);
         await run.PauseAsync();
-        string tiny = Path.Combine(folder, "tiny.txt");
-        await File.WriteAllTextAsync(tiny, "a\n\nb\n");
+        string tiny = Directory.CreateDirectory(Path.Combine(folder, "tiny")).FullName;
+        foreach (string name in (string[])["a", "b"]) await File.WriteAllTextAsync(Path.Combine(tiny, $"{name}.txt"), name);
         await RefusedAsync("--set optimizer.betas: found a key that cannot change while the run goes on, expected one of optimizer.learning-rate", "amend", "--set", "optimizer.betas=[0.9,0.9]");
         await RefusedAsync("--set optimizer.clip: found \"none\", expected a number of at least 0", "amend", "--set", "optimizer.clip=none");
         await RefusedAsync("--set: found 'optimizer.clip', expected path=value", "amend", "--set", "optimizer.clip");
