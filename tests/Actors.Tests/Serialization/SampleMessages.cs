@@ -25,7 +25,8 @@ internal sealed class SampleMessages(IActorRef actor)
     private static readonly CheckpointSealed Seal = new(Sample.Version(4), Digest256.Of("state"), 3);
 
     private static readonly ApplyStep Apply = new(
-        Term, Sample.Version(4), Sample.Version(5), Sample.Commit(5) with { Skipped = true, GradientNorm = float.NaN }, -0.0f, float.Epsilon, 0.9999999f, 2, true, [0, 5, long.MaxValue]) { WeightDecay = 0.1f };
+        Term, Sample.Version(4), Sample.Version(5), Sample.Commit(5) with { Skipped = true, GradientNorm = float.NaN }, -0.0f, float.Epsilon, 0.9999999f, 2, true, [0, 5, long.MaxValue])
+    { WeightDecay = 0.1f };
 
     private static readonly DataSource Attached = new(Digest256.Of("data"), "attached/0123");
 

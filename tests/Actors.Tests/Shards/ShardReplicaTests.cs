@@ -38,7 +38,8 @@ public sealed class ShardReplicaTests : IDisposable
     }
 
     private static ApplyStep Decision(long step, int frozenPrefix = 0, bool drop = false) => new(
-        new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4]) { WeightDecay = 0.1f };
+        new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4])
+    { WeightDecay = 0.1f };
 
     private static void ContributeAll(ShardReplica replica, long step)
     {

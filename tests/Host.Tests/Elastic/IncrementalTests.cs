@@ -1,6 +1,6 @@
 using ElasticTrain.Data;
-using ElasticTrain.Host.Tests.Harness;
 using ElasticTrain.Host.Control;
+using ElasticTrain.Host.Tests.Harness;
 using Xunit.Abstractions;
 
 namespace ElasticTrain.Host.Tests.Elastic;
