@@ -3,6 +3,7 @@ using Akka.Event;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
+using ElasticTrain.Data;
 using ElasticTrain.Model;
 using ElasticTrain.Model.Torch;
 
@@ -35,8 +36,9 @@ public sealed class GpuActor : ReceiveActor
     private IParameterLease? _lease;
     private RanksCompleted? _last;
     private Term _term;
+    private SampleIndex _samples;
     private long _denominator;
-    private Step _denominatorOf;
+    private (SampleIndex? Samples, Step Step) _denominatorOf;
 
     /// <summary>One per device.</summary>
     /// <param name="node">The node.</param>
@@ -47,6 +49,7 @@ public sealed class GpuActor : ReceiveActor
         _node = node;
         _chaos = chaos;
         _interrupt = interrupt;
+        _samples = node.Definition.Data.Own;
         _sender = new ContributionSender(node, node.Plan.Elastic.SuspectAfter);
         _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
         _gradients = new GradientBuffers(node.Pool, node.Layout.TotalLength);
@@ -89,12 +92,31 @@ public sealed class GpuActor : ReceiveActor
             return;
         }
         Abandon();
+        if (!OpenData(grant)) return;
         _grant = grant;
         _coordinator = Sender;
         _cancel = _interrupt.Begin(grant);
-        _node.DataLoader.Tell(new PrefetchSamples(grant.Input.Step.Next, grant.Ranks));
+        _node.DataLoader.Tell(new PrefetchSamples(_samples, grant.Input.Step.Next, grant.Ranks));
         _node.Parameters.AcquireAsync(grant, _cancel.Token).PipeTo(
             Self, success: lease => new ParametersReady(grant, lease), failure: e => new Failed(grant, e));
+    }
+
+    /// <summary>A node that does not have the data that the journal names takes no part; the ranks go to others.</summary>
+    private bool OpenData(GrantRanks grant)
+    {
+        try
+        {
+            _samples = _node.Definition.Data.At(grant.Data);
+            return true;
+        }
+        catch (Exception error) when (error is ElasticTrainException or IOException or UnauthorizedAccessException)
+        {
+            string reason = $"{_node.Id.Name} cannot read the data of step {grant.Input.Step.Next}: {error.Message}";
+            _log.Error(reason);
+            Sender.Tell(new RanksFailed(grant.Term, grant.GrantId, reason, Fatal: false));
+            _node.Ended.TrySetResult(new RunEnded(RunEnded.Refused, reason));
+            return false;
+        }
     }
 
     private void OnParameters(ParametersReady message)
@@ -116,7 +138,7 @@ public sealed class GpuActor : ReceiveActor
         bool isLast = message.Rank + 1 == grant.Ranks.Hi;
         try
         {
-            var batches = _node.Samples.Take(step, new RankId(message.Rank));
+            var batches = _node.Samples.Take(_samples, step, new RankId(message.Rank));
             var gradient = _gradients.Take();
             _gradients.Prepare();
             RankResult result;
@@ -148,7 +170,7 @@ public sealed class GpuActor : ReceiveActor
         _lease?.Dispose();
         _lease = null;
         // The next step's block is not known yet; this device will most likely get the same ranks again.
-        _node.DataLoader.Tell(new PrefetchSamples(step.Next, grant.Ranks));
+        _node.DataLoader.Tell(new PrefetchSamples(_samples, step.Next, grant.Ranks));
         _sender.SendAsync(grant, _sum.Take(), RankOutcome.SumTokensPerExpert(_outcomes)).PipeTo(
             Self, success: missed => new Acknowledged(grant, missed), failure: e => new Failed(grant, e));
     }
@@ -185,10 +207,10 @@ public sealed class GpuActor : ReceiveActor
 
     private long Denominator(Step step)
     {
-        if (_denominatorOf != step)
+        if (_denominatorOf != (_samples, step))
         {
-            _denominator = _node.Definition.Samples.UnmaskedTokens(step);
-            _denominatorOf = step;
+            _denominator = _samples.UnmaskedTokens(step);
+            _denominatorOf = (_samples, step);
         }
         return _denominator;
     }

@@ -7,8 +7,10 @@ using Akka.Hosting;
 using Akka.Serialization;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Loading;
 using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Serialization;
 using ElasticTrain.Actors.Shards;
@@ -170,6 +172,8 @@ public sealed class RunNode : IAsyncDisposable
             ? (known, lost, hasRivals) => Props.Create(() => new TrainingRun(runtime, options.Target, notes, region, known, lost, hasRivals))
             : null;
         var run = system.ActorOf(Props.Create(() => new Succession(runtime, notes, candidate)), Succession.Name);
+        if (isCoordinator && runtime.Plan.Freeze.Policy != FreezePolicyKind.None)
+            system.ActorOf(Props.Create(() => new FreezePolicy(runtime, run)), "freeze-policy");
         if (!isWorker) return run;
         runtime.CheckpointWriter = system.ActorOf(
             Props.Create(() => new CheckpointWriter(runtime.Definition.Checkpoints)).WithDispatcher("elastictrain.storage-dispatcher"), "checkpoint-writer");

@@ -39,9 +39,13 @@ internal sealed class PlanBinder
         var plan = new Plan(
             name, seed, model!, Data(root.Section("data"), checkMachine), phases, optimizer, batch!, Elastic(root.Section("elastic")),
             Journal(root.Section("journal")), Checkpoint(root.Section("checkpoint")), Device(root.Section("device")),
-            Numerics(root.Section("numerics")));
+            Numerics(root.Section("numerics")))
+        {
+            Freeze = FreezePlan.Bind(root.Section("freeze")),
+        };
         root.Close();
         if (model is null) return plan;
+        plan.Freeze.Check(root.Section("freeze"), model.Config.NumHiddenLayers);
         CheckSequenceLengths(plan);
         if (checkMachine && plan.Device.Memory is not null && _errors.Count == 0) CheckMemory(plan, root.Section("device"));
         return plan;

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
@@ -26,6 +27,21 @@ public sealed record FreezeLayers(string CommandId, string Sender, int LastLayer
 /// <param name="Sender">Who asks.</param>
 /// <param name="At">The first step affected; null: the first one not yet granted.</param>
 public sealed record ThawLayers(string CommandId, string Sender, Step? At) : IRunCommand;
+
+/// <summary>Change the learning rate, its schedule, the weight decay or the clip.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asks.</param>
+/// <param name="Settings">Keys of the plan and their new values.</param>
+/// <param name="At">The first step affected; null: the first one not yet granted.</param>
+public sealed record AmendPlan(string CommandId, string Sender, IReadOnlyList<PlanSetting> Settings, Step? At) : IRunCommand;
+
+/// <summary>Take samples from other prepared data, or from these as well. The sender has read them whole: every node that computes must be able to.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asks.</param>
+/// <param name="Data">Where they are, and the hash of what is there.</param>
+/// <param name="Replace">Whether they take the place of what samples come from so far.</param>
+/// <param name="At">The first step affected; null: the first one not yet granted.</param>
+public sealed record AttachData(string CommandId, string Sender, DataSource Data, bool Replace, Step? At) : IRunCommand;
 
 /// <summary>Grant no further step.</summary>
 /// <param name="CommandId">The client's id.</param>

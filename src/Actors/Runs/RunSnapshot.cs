@@ -14,6 +14,12 @@ public sealed record RunSnapshot(
     /// <summary>An open difference between replicas.</summary>
     public ReplicaDiverged? Divergence { get; init; }
 
+    /// <summary>Amendments of the plan; snapshots from before there were any lack them.</summary>
+    public IReadOnlyList<AmendmentEntry> Amendments { get; init; } = [];
+
+    /// <summary>Attached data, likewise.</summary>
+    public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
+
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
         state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
@@ -21,6 +27,8 @@ public sealed record RunSnapshot(
     {
         Replicas = state.Replicas,
         Divergence = state.Divergence,
+        Amendments = state.Amendments,
+        Attachments = state.Attachments,
     };
 
     /// <summary>The state that was saved.</summary>
@@ -35,6 +43,8 @@ public sealed record RunSnapshot(
         Committed = [.. Committed],
         Seals = [.. Seals],
         Freezes = [.. Freezes],
+        Amendments = [.. Amendments],
+        Attachments = [.. Attachments],
         Answers = Answers.ToImmutableDictionary(),
         PausedFrom = PausedFrom,
         Finished = Finished,

@@ -26,6 +26,8 @@ public static class Manifests
         ("checkpoint-failed/1", typeof(CheckpointFailed)),
         ("layers-frozen/1", typeof(LayersFrozen)),
         ("layers-thawed/1", typeof(LayersThawed)),
+        ("plan-amended/1", typeof(PlanAmended)),
+        ("data-attached/1", typeof(DataAttached)),
         ("run-paused/1", typeof(RunPaused)),
         ("run-resumed/1", typeof(RunResumed)),
         ("run-finished/1", typeof(RunFinished)),
@@ -34,6 +36,8 @@ public static class Manifests
         // Commands and questions.
         ("freeze-layers/1", typeof(FreezeLayers)),
         ("thaw-layers/1", typeof(ThawLayers)),
+        ("amend-plan/1", typeof(AmendPlan)),
+        ("attach-data/1", typeof(AttachData)),
         ("pause-run/1", typeof(PauseRun)),
         ("resume-run/1", typeof(ResumeRun)),
         ("command-answer/1", typeof(CommandAnswer)),
