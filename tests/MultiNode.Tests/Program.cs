@@ -5,10 +5,10 @@ switch (args)
 {
     case ["node", var start]:
         return NodeProgram.Run(NodeStart.Parse(start));
-    case ["play", var spec]:
+    case ["play", var spec, .. var arguments]:
         try
         {
-            await MultiNode.PlayAsync(spec);
+            await SpecPlayer.PlayAsync(spec, arguments.ToDictionary(a => a.Split('=')[0], a => a[(a.IndexOf('=', StringComparison.Ordinal) + 1)..]));
             return 0;
         }
         catch (MultiNodeFailure failure)
@@ -17,6 +17,6 @@ switch (args)
             return 1;
         }
     default:
-        await Console.Error.WriteLineAsync("usage: play SPEC, with the full name of a spec's class (node is for the kit itself)");
+        await Console.Error.WriteLineAsync("usage: play SPEC [NAME=VALUE ...], with the full name of a spec's class and its arguments (node is for the kit itself)");
         return 2;
 }

@@ -129,8 +129,9 @@ internal sealed partial class Conductor : IAsyncDisposable
     {
         // A life that is still starting will come as well.
         NodeLife[] playing = [.. _config.Roles.Where(_nodes.ContainsKey).Select(r => _nodes[r]).Where(n => n.IsPlaying)];
-        foreach ((NodeLife node, int request) in _barriers.Opened(playing)) node.Connection!.Send(new Reply(request, null));
         if (_barriers.Problem(playing, [.. _nodes.Values.Where(n => n.Result is { Error: null })], _clock.Elapsed) is { } problem) Fail(problem);
+        else
+            foreach ((NodeLife node, int request) in _barriers.Opened(playing)) node.Connection!.Send(new Reply(request, null));
     }
 
     private async Task StartLighthouseAsync()
@@ -172,7 +173,7 @@ internal sealed partial class Conductor : IAsyncDisposable
         int number = (former?.Number ?? 0) + 1;
         var start = new NodeStart(
             _spec.FullName!, role.Name, number, _network.Endpoint, _token, ProcessIdentity.Current.ToString(), _systemName, _network.Host(role), port, [.. seeds], _arguments);
-        var life = new NodeLife(role, number, await ProcessStarter.StartAsync(_network, role, MultiNode.Program, ["node", start.ToJson()]));
+        var life = new NodeLife(role, number, await ProcessStarter.StartAsync(_network, role, SpecPlayer.Program, ["node", start.ToJson()]));
         _lives.Add(life);
         _nodes[role] = life;
         Watch(life);

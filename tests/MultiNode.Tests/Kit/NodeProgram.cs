@@ -40,9 +40,9 @@ internal static class NodeProgram
 
     private static void Play(NodeStart start, ConductorClient client)
     {
-        Type type = MultiNode.Find(start.Spec);
+        Type type = SpecPlayer.Find(start.Spec);
         var node = new SpecNode(start, client);
-        node.System = MultiNode.ConfigOf(type).System(node);
+        node.System = SpecPlayer.ConfigOf(type).System(node);
         client.OnThrottle = throttle => SpecSystem.ThrottleAsync(node.System, Address.Parse(client.Addresses[throttle.Other]), throttle.Direction, throttle.Blackhole);
         var spec = (MultiNodeSpec)Activator.CreateInstance(type, node)!;
         client.Send(new Ready(AddressOf(node.System)));

@@ -1,66 +1,105 @@
-using Akka.Actor;
+using System.Diagnostics;
+using ElasticTrain.Host.Tests.Harness;
 using ElasticTrain.MultiNode.Tests.Kit;
 
 namespace ElasticTrain.MultiNode.Tests.Specs;
 
-/// <summary>The kit itself.</summary>
+/// <summary>The kit itself, on specs that pass and on specs that fail on purpose.</summary>
 public sealed class KitSpecs
 {
     [Fact]
-    public Task Cut_links_drop_and_healed_ones_pass_in_the_directions_asked_for() => Kit.MultiNode.PlayAsync<ThrottleSpec>();
-}
+    public Task A_barrier_opens_when_the_last_has_come() => PlayInFolderAsync<BarrierSpec>();
 
-/// <summary>Two nodes with remoting alone: each can talk to the other's echo actor.</summary>
-public abstract class TwoNodeSpec(SpecNode node) : MultiNodeSpec(node)
-{
-    protected static readonly Role First = new("first"), Second = new("second");
+    [Fact]
+    public Task Cut_links_drop_and_healed_ones_pass_in_the_direction_asked_for() => SpecPlayer.PlayAsync<ThrottleSpec>();
 
-    protected sealed class Echo : ReceiveActor
+    [Fact]
+    public Task A_killed_node_is_gone_and_barriers_do_not_wait_for_it_until_it_is_started_again() => SpecPlayer.PlayAsync<KillAndStartSpec>();
+
+    [Fact]
+    public Task A_stopped_node_is_silent_until_it_is_continued() => SpecPlayer.PlayAsync<StopSpec>();
+
+    [Fact]
+    public async Task A_failing_assertion_on_one_node_fails_the_spec_with_that_nodes_message_stack_and_output()
     {
-        public Echo() => ReceiveAny(message => Sender.Tell(message));
+        MultiNodeFailure failure = await FailsAsync<FailingSpec>();
+        Assert.StartsWith("second failed: ", failure.Reason, StringComparison.Ordinal);
+        Assert.Contains("Expected: 4", failure.Reason, StringComparison.Ordinal);
+        Assert.Contains("at ElasticTrain.MultiNode.Tests.Specs.FailingSpec", failure.Reason, StringComparison.Ordinal);
+        Assert.Contains("second has counted its fingers", failure.Message, StringComparison.Ordinal);
     }
 
-    protected IActorRef StartEcho() => Sys.ActorOf(Props.Create(() => new Echo()), "echo");
-
-    /// <summary>Sends until an answer comes.</summary>
-    protected void AwaitAnswer(Role from, string word)
+    [Fact]
+    public async Task A_death_that_nobody_asked_for_fails_the_spec()
     {
-        ActorSelection echo = Sys.ActorSelection(new RootActorPath(Node(from)) / "user" / "echo");
-        AwaitAssert(() =>
+        MultiNodeFailure failure = await FailsAsync<DyingSpec>();
+        Assert.StartsWith("second died without having been asked to: signal 9", failure.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_barrier_that_times_out_says_who_did_not_come()
+    {
+        MultiNodeFailure failure = await FailsAsync<AbsentSpec>();
+        Assert.Equal("barrier 'together' timed out after 1 s: second (before the first barrier) did not come (first did)", failure.Reason);
+    }
+
+    [Fact]
+    public async Task A_barrier_that_somebody_will_never_reach_fails_at_once()
+    {
+        MultiNodeFailure failure = await FailsAsync<DepartedSpec>();
+        Assert.Equal("barrier 'together': second has ended its code and will never come (first did)", failure.Reason);
+    }
+
+    [Fact]
+    public async Task A_spec_that_takes_too_long_says_where_its_nodes_stand()
+    {
+        MultiNodeFailure failure = await FailsAsync<EndlessSpec>();
+        Assert.Equal("after 4 s the spec has not ended: second is at or after barrier 'the last one'", failure.Reason);
+    }
+
+    [Fact]
+    public async Task The_nodes_end_when_their_conductor_dies_also_one_that_is_stopped()
+    {
+        string folder = Directory.CreateTempSubdirectory("elastictrain-spec-").FullName;
+        try
         {
-            echo.Tell(word);
-            FishForMessage<string>(m => m == word, TimeSpan.FromMilliseconds(300));
-        }, TimeSpan.FromSeconds(20), TimeSpan.FromMilliseconds(10));
-        ReceiveWhile<string>(_ => "", TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(100));
-    }
-
-    protected void ExpectSilence(Role from)
-    {
-        Sys.ActorSelection(new RootActorPath(Node(from)) / "user" / "echo").Tell("anybody there?");
-        ExpectNoMsg(TimeSpan.FromMilliseconds(700));
-    }
-}
-
-internal sealed class ThrottleSpec(SpecNode node) : TwoNodeSpec(node), IMultiNodeSpec
-{
-    public static MultiNodeConfig Config => new(First, Second);
-
-    public override void Run()
-    {
-        StartEcho();
-        EnterBarrier("echoes are there");
-        AwaitAnswer(Self.Role == First ? Second : First, "before");
-        EnterBarrier("link works");
-        foreach (Direction direction in (Direction[])[Direction.Both, Direction.Send, Direction.Receive])
+            using ProcessUnderTest conductor = ProcessUnderTest.Start(SpecPlayer.Program, ["play", typeof(OrphanSpec).FullName!, $"folder={folder}"]);
+            string ready = Path.Combine(folder, "pids");
+            await Wait.UntilAsync(() => File.Exists(ready) || conductor.HasExited, "the spec runs", state: () => conductor.Output);
+            Assert.False(conductor.HasExited, conductor.Output);
+            int[] pids = [.. (await File.ReadAllLinesAsync(ready)).Select(int.Parse)];
+            Assert.Equal(['S', 'T'], pids.Select(pid => Processes.State(pid)!.Value).Order());
+            conductor.Kill();
+            await Wait.UntilAsync(() => !pids.Any(Processes.IsAlive), "the nodes have ended", TimeSpan.FromSeconds(5));
+        }
+        finally
         {
-            RunOn(() =>
-            {
-                TestConductor.Blackhole(First, Second, direction);
-                ExpectSilence(Second);
-                TestConductor.PassThrough(First, Second, direction);
-                AwaitAnswer(Second, $"after {direction}");
-            }, First);
-            EnterBarrier($"healed {direction}");
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Plays a spec that must fail, and looks whether its processes have ended.</summary>
+    private static async Task<MultiNodeFailure> FailsAsync<TSpec>()
+        where TSpec : MultiNodeSpec, IMultiNodeSpec
+    {
+        var failure = await Assert.ThrowsAsync<MultiNodeFailure>(() => SpecPlayer.PlayAsync<TSpec>());
+        Assert.Equal(2, failure.Pids.Count);
+        Assert.DoesNotContain(failure.Pids, Processes.IsAlive);
+        return failure;
+    }
+
+    private static async Task PlayInFolderAsync<TSpec>()
+        where TSpec : MultiNodeSpec, IMultiNodeSpec
+    {
+        string folder = Directory.CreateTempSubdirectory("elastictrain-spec-").FullName;
+        try
+        {
+            IReadOnlyList<int> pids = await SpecPlayer.PlayAsync<TSpec>(("folder", folder));
+            Assert.DoesNotContain(pids, Processes.IsAlive);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
         }
     }
 }

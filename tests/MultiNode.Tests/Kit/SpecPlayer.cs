@@ -3,7 +3,7 @@ using System.Reflection;
 namespace ElasticTrain.MultiNode.Tests.Kit;
 
 /// <summary>Plays specs.</summary>
-public static class MultiNode
+public static class SpecPlayer
 {
     /// <summary>The program that runs a node: this assembly.</summary>
     internal static string Program => Path.Combine(AppContext.BaseDirectory, Assembly.GetExecutingAssembly().GetName().Name!);
@@ -17,7 +17,7 @@ public static class MultiNode
         Conductor.PlayAsync(typeof(TSpec), TSpec.Config, arguments.ToDictionary(a => a.Name, a => a.Value));
 
     /// <summary>As above, for a spec that is known by name.</summary>
-    internal static Task<IReadOnlyList<int>> PlayAsync(string spec) => Conductor.PlayAsync(Find(spec), ConfigOf(Find(spec)), new Dictionary<string, string>());
+    internal static Task<IReadOnlyList<int>> PlayAsync(string spec, IReadOnlyDictionary<string, string> arguments) => Conductor.PlayAsync(Find(spec), ConfigOf(Find(spec)), arguments);
 
     /// <summary>A spec's class by its full name.</summary>
     internal static Type Find(string spec) => Assembly.GetExecutingAssembly().GetType(spec, throwOnError: true)!;
