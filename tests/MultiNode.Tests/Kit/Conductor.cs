@@ -93,7 +93,7 @@ internal sealed partial class Conductor : IAsyncDisposable
     }
 
     /// <summary>Every role's newest life has ended its code, or was ended because somebody asked for it.</summary>
-    private bool IsDone => _config.Roles.All(r => _nodes[r] is { Result: not null } or { MayEnd: true, HasEnded: true });
+    private bool IsDone => (_config.EndsWith is { } last ? [last] : _config.Roles).All(r => _nodes[r] is { Result: not null } or { MayEnd: true, HasEnded: true });
 
     private void Fail(string reason) => _failure ??= reason;
 

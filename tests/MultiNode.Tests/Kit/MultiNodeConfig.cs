@@ -31,6 +31,9 @@ public sealed class MultiNodeConfig(params Role[] roles)
     /// <summary>How long the whole spec may take.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(90);
 
+    /// <summary>The role whose code decides: when it has ended, the spec has passed, whatever the others still do. Null: the code of all must end.</summary>
+    public Role? EndsWith { get; init; }
+
     /// <summary>A process that ends with this code is started again as the next life of its role, as a supervisor would; null: any end that was not asked for fails the spec.</summary>
     public int? RestartedExitCode { get; init; }
 }
