@@ -48,6 +48,7 @@ internal sealed partial class Conductor
     private void TellAddresses()
     {
         if (!_config.Roles.All(r => _nodes.TryGetValue(r, out NodeLife? n) && (n.Address is not null || n.Number > 1))) return;
+        _begun ??= _clock.Elapsed;
         var addresses = new Addresses(_nodes.Values.Where(n => n.Address is not null).ToDictionary(n => n.Role.Name, n => n.Address!));
         foreach (NodeLife node in _nodes.Values.Where(n => n.Address is not null && n is { HasEnded: false, Connection: not null })) node.Connection!.Send(addresses);
     }

@@ -15,6 +15,7 @@ namespace ElasticTrain.MultiNode.Tests.Kit;
 internal sealed partial class Conductor : IAsyncDisposable
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(5);
 
     private readonly Type _spec;
@@ -30,6 +31,7 @@ internal sealed partial class Conductor : IAsyncDisposable
     private readonly Dictionary<Role, NodeLife> _nodes = [];
     private readonly List<NodeLife> _lives = [];
     private readonly Barriers _barriers;
+    private TimeSpan? _begun;
     private string? _failure;
 
     private Conductor(Type spec, MultiNodeConfig config, IReadOnlyDictionary<string, string> arguments, ISpecNetwork network)
@@ -121,7 +123,8 @@ internal sealed partial class Conductor : IAsyncDisposable
     private void LookAtClock()
     {
         OpenBarriers();
-        if (_clock.Elapsed >= _config.Deadline)
+        if (_begun is null && _clock.Elapsed >= StartPatience) Fail($"after {StartPatience.TotalSeconds:0} s not all nodes are there: {string.Join(", ", _nodes.Values.Select(n => $"{n} is {n.Where}"))}");
+        if (_clock.Elapsed - _begun >= _config.Deadline)
             Fail($"after {_config.Deadline.TotalSeconds:0} s the spec has not ended: {string.Join(", ", _nodes.Values.Where(n => n.IsPlaying).Select(n => $"{n} is {n.Where}"))}");
     }
 

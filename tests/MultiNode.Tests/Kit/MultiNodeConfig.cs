@@ -28,7 +28,7 @@ public sealed class MultiNodeConfig(params Role[] roles)
     /// <summary>How long the first to enter a barrier waits for the last.</summary>
     public TimeSpan BarrierTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long the whole spec may take.</summary>
+    /// <summary>How long the spec's code may take, from when all nodes are there.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(90);
 
     /// <summary>The role whose code decides: when it has ended, the spec has passed, whatever the others still do. Null: the code of all must end.</summary>

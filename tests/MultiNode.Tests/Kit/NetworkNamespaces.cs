@@ -14,6 +14,9 @@ internal sealed class NetworkNamespaces : ISpecNetwork
     private const string Mark = "et-spec-";
     private const string Link = "eth0", Bridge = "br0";
 
+    private static readonly string OwnPrefix = string.Create(CultureInfo.InvariantCulture, $"{Mark}{Environment.ProcessId}-");
+    private static int _lastNumber;
+
     private readonly string _prefix;
     private readonly Dictionary<Role, int> _numbers;
     private readonly string _folder = Directory.CreateTempSubdirectory("elastictrain-spec-").FullName;
@@ -21,7 +24,7 @@ internal sealed class NetworkNamespaces : ISpecNetwork
     public NetworkNamespaces(IReadOnlyList<Role> roles)
     {
         Sweep();
-        _prefix = string.Create(CultureInfo.InvariantCulture, $"{Mark}{Environment.ProcessId}-");
+        _prefix = $"{OwnPrefix}{Interlocked.Increment(ref _lastNumber)}-";
         _numbers = roles.Select((role, i) => (role, i)).ToDictionary(r => r.role, r => r.i + 1);
         try
         {
@@ -51,6 +54,9 @@ internal sealed class NetworkNamespaces : ISpecNetwork
             return $"network namespaces cannot be made here (root, iproute2, bridge and veth are needed): {e.Message}";
         }
     }
+
+    /// <summary>Namespaces of this process that are there now.</summary>
+    public static IEnumerable<string> Own() => Names().Where(n => n.StartsWith(OwnPrefix, StringComparison.Ordinal));
 
     public string Endpoint => Path.Combine(_folder, "conductor");
 

@@ -53,12 +53,27 @@ internal sealed class DepartedSpec(SpecNode node) : TwoNodeSpec(node), IMultiNod
 
 internal sealed class EndlessSpec(SpecNode node) : TwoNodeSpec(node), IMultiNodeSpec
 {
-    public static MultiNodeConfig Config => new(First, Second) { Deadline = TimeSpan.FromSeconds(4) };
+    public static MultiNodeConfig Config => new(First, Second) { Deadline = TimeSpan.FromSeconds(2) };
 
     public override void Run()
     {
         EnterBarrier("the last one");
         RunOn(() => Sys.WhenTerminated.Wait(), Second);
+    }
+}
+
+internal sealed class FailingLinkSpec(SpecNode node) : TwoNodeSpec(node), IMultiNodeSpec
+{
+    public static MultiNodeConfig Config => new(First, Second) { InNamespaces = true };
+
+    public override void Run()
+    {
+        RunOn(() =>
+        {
+            TestConductor.LinkDown(Second);
+            Assert.Fail("on purpose, with the link down");
+        }, First);
+        EnterBarrier("never");
     }
 }
 

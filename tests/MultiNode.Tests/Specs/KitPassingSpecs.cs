@@ -130,3 +130,21 @@ internal sealed class StopSpec(SpecNode node) : TwoNodeSpec(node), IMultiNodeSpe
         EnterBarrier("answered");
     }
 }
+
+internal sealed class LinkUpAndDownSpec(SpecNode node) : TwoNodeSpec(node), IMultiNodeSpec
+{
+    public static MultiNodeConfig Config => new(First, Second) { InNamespaces = true };
+
+    public override void Run()
+    {
+        RunOn(() =>
+        {
+            AwaitAnswer(Second);
+            TestConductor.LinkDown(Second);
+            ExpectSilence(Second);
+            TestConductor.LinkUp(Second);
+            AwaitAnswer(Second);
+        }, First);
+        EnterBarrier("answered");
+    }
+}

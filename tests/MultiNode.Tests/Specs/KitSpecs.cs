@@ -19,6 +19,18 @@ public sealed class KitSpecs
     [Fact]
     public Task A_stopped_node_is_silent_until_it_is_continued() => SpecPlayer.PlayAsync<StopSpec>();
 
+    [SkippableFact]
+    public async Task A_link_that_is_down_carries_nothing_and_no_namespace_is_left_behind()
+    {
+        string? whyNot = NetworkNamespaces.WhyNot();
+        Skip.If(whyNot is not null, whyNot);
+        await SpecPlayer.PlayAsync<LinkUpAndDownSpec>();
+        Assert.Empty(NetworkNamespaces.Own());
+        MultiNodeFailure failure = await Assert.ThrowsAsync<MultiNodeFailure>(() => SpecPlayer.PlayAsync<FailingLinkSpec>());
+        Assert.Contains("on purpose", failure.Reason, StringComparison.Ordinal);
+        Assert.Empty(NetworkNamespaces.Own());
+    }
+
     [Fact]
     public async Task A_failing_assertion_on_one_node_fails_the_spec_with_that_nodes_message_stack_and_output()
     {
@@ -54,7 +66,7 @@ public sealed class KitSpecs
     public async Task A_spec_that_takes_too_long_says_where_its_nodes_stand()
     {
         MultiNodeFailure failure = await FailsAsync<EndlessSpec>();
-        Assert.Equal("after 4 s the spec has not ended: second is at or after barrier 'the last one'", failure.Reason);
+        Assert.Equal("after 2 s the spec has not ended: second is at or after barrier 'the last one'", failure.Reason);
     }
 
     [Fact]

@@ -25,9 +25,12 @@ internal abstract class TrainingSpec(SpecNode node) : ClusterSpec(node)
     private static readonly TimeSpan RunPatience = TimeSpan.FromSeconds(80);
     private JournalWatch? _journal;
 
-    protected static MultiNodeConfig Training { get; } = new(First, Second, Third, Operator)
+    protected static MultiNodeConfig Training => TrainingWith(inNamespaces: false);
+
+    protected static MultiNodeConfig TrainingWith(bool inNamespaces) => new(First, Second, Third, Operator)
     {
         WithLighthouse = true,
+        InNamespaces = inNamespaces,
         System = Start,
         EndsWith = Operator,
         RestartedExitCode = RunEnded.Superseded,

@@ -19,10 +19,18 @@ public sealed class TrainingSpecs(UndisturbedRun undisturbed) : IClassFixture<Un
     public Task A_cut_between_coordinator_and_worker_that_puts_nodes_out_does_not_change_a_bit() => undisturbed.CompareAsync<LastingCutSpec>();
 
     [Fact]
-    public Task A_worker_that_is_stopped_in_a_step_and_continued_after_its_removal_does_not_change_a_bit() => undisturbed.CompareAsync<StoppedWorkerSpec>();
+    public Task A_worker_that_is_stopped_in_a_step_and_continued_ten_steps_later_does_not_change_a_bit() => undisturbed.CompareAsync<StoppedWorkerSpec>();
 
     [Fact]
     public Task Killing_the_coordinators_node_does_not_change_a_bit() => undisturbed.CompareAsync<KilledCoordinatorSpec>();
+
+    [SkippableFact]
+    public Task A_worker_whose_network_link_is_down_for_a_moment_and_then_for_long_does_not_change_a_bit()
+    {
+        string? whyNot = NetworkNamespaces.WhyNot();
+        Skip.If(whyNot is not null, whyNot);
+        return undisturbed.CompareAsync<LinkDownSpec>();
+    }
 }
 
 /// <summary>The plan that the training specs share, and one undisturbed run of it in one process by the real executable.</summary>
@@ -150,7 +158,26 @@ internal sealed class KilledCoordinatorSpec(SpecNode node) : TrainingSpec(node),
         TestConductor.Kill(coordinator);
         AwaitCondition(() => Terms() > terms, Patience, TimeSpan.FromMilliseconds(50));
         Assert.NotEqual(coordinator, Coordinator());
-        AwaitProgress(5);
         TestConductor.Start(coordinator);
+        AwaitProgress(5);
+    }
+}
+
+/// <summary>In network namespaces: Akka's messages and the data plane's tensors are cut alike, and nobody is told.</summary>
+internal sealed class LinkDownSpec(SpecNode node) : TrainingSpec(node), IMultiNodeSpec
+{
+    public static MultiNodeConfig Config => TrainingWith(inNamespaces: true);
+
+    protected override void Disturb()
+    {
+        Role worker = Worker();
+        TestConductor.LinkDown(worker);
+        ExpectNoMsg(TimeSpan.FromSeconds(1)); // less than the failure detector's patience
+        TestConductor.LinkUp(worker);
+        AwaitProgress(5);
+        TestConductor.LinkDown(worker);
+        AwaitProgress(10);
+        TestConductor.LinkUp(worker);
+        AwaitProgress(5);
     }
 }
