@@ -19,11 +19,12 @@ internal sealed class NetworkNamespaces : ISpecNetwork
 
     private readonly string _prefix;
     private readonly Dictionary<Role, int> _numbers;
-    private readonly string _folder = Directory.CreateTempSubdirectory("elastictrain-spec-").FullName;
+    private readonly string _folder;
 
     public NetworkNamespaces(IReadOnlyList<Role> roles)
     {
         Sweep();
+        _folder = Directory.CreateTempSubdirectory("elastictrain-spec-").FullName;
         _prefix = $"{OwnPrefix}{Interlocked.Increment(ref _lastNumber)}-";
         _numbers = roles.Select((role, i) => (role, i)).ToDictionary(r => r.role, r => r.i + 1);
         try
@@ -46,7 +47,9 @@ internal sealed class NetworkNamespaces : ISpecNetwork
         if (!OperatingSystem.IsLinux()) return "network namespaces are Linux's";
         try
         {
-            new NetworkNamespaces([new Role("trial")]).Dispose();
+            var trial = new Role("trial");
+            using var network = new NetworkNamespaces([trial]);
+            Ip([.. network.Prefix(trial).Skip(1), "true"]);
             return null;
         }
         catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception)
