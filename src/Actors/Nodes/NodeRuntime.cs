@@ -95,6 +95,9 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <summary>The node's checkpoint writer.</summary>
     public IActorRef CheckpointWriter { get; set; } = ActorRefs.Nobody;
 
+    /// <summary>Completed when nothing of the run is left here, after the node was told to go: whether for good.</summary>
+    public TaskCompletionSource<bool> Drained { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     /// <summary>Completed when the run ends for this node.</summary>
     public TaskCompletionSource<RunEnded> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

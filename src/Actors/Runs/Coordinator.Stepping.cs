@@ -286,12 +286,13 @@ public sealed partial class Coordinator
         PutOutSilent();
         Speculate();
         MaintainReplicas();
+        ReleaseDrained();
         GrantIdle();
     }
 
     private void Repeat()
     {
-        foreach (var device in _roster.Devices)
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
             if (device.Grant is { } grant) _host.Tell(device.Actor, grant);
         ResendApply();
         if (_progress is { AllRanksDone: true, IsComplete: false } progress)
@@ -324,7 +325,7 @@ public sealed partial class Coordinator
         if (_progress is not { Queued: 0, AllRanksDone: false } progress || _roster.Devices.All(d => d.Grant is not null)) return;
         var least = _run.Plan.Elastic.SuspectAfter;
         var hung = _longestGrant * 4 > least ? _longestGrant * 4 : least;
-        foreach (var device in _roster.Devices)
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
         {
             if (device.Grant is not { } grant) continue;
             var slow = TimeSpan.FromSeconds(2 * grant.Ranks.Count * device.SecondsPerRank);

@@ -197,7 +197,7 @@ public sealed partial class Coordinator
             _host.After(TimeSpan.FromMilliseconds(20), command.CommandId, new Deferred(command, client));
             return;
         }
-        var outcome = RunRules.Process(_state, command, _grantedThrough.Next, _run.Plan);
+        var outcome = command is DrainNode drain && !_state.Answers.ContainsKey(drain.CommandId) ? Drain(drain) : RunRules.Process(_state, command, _grantedThrough.Next, _run.Plan);
         if (outcome.Event is not { } @event)
         {
             _host.Tell(client, outcome.Answer);
@@ -209,6 +209,7 @@ public sealed partial class Coordinator
             _pendingCommands--;
             _host.Notes.Add($"{@event.GetType().Name} by {command.Sender}: {outcome.Answer.Message}");
             _host.Tell(client, outcome.Answer);
+            if (@event is NodeDraining { Node: var node } && _roster.Find(node) is { } worker) worker.Draining = true;
             OpenStep();
         });
     }

@@ -53,6 +53,18 @@ public sealed record PauseRun(string CommandId, string Sender) : IRunCommand;
 /// <param name="Sender">Who asks.</param>
 public sealed record ResumeRun(string CommandId, string Sender) : IRunCommand;
 
+/// <summary>Move a node's replicas to others and let it go.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asks.</param>
+/// <param name="Node">The node's name.</param>
+/// <param name="ForGood">Whether it is not to be started again; otherwise it was merely told to end, and its supervisor decides.</param>
+public sealed record DrainNode(string CommandId, string Sender, string Node, bool ForGood) : IRunCommand;
+
+/// <summary>Nothing of the run is left on a node that drains: it may go.</summary>
+/// <param name="Term">The coordinator's term.</param>
+/// <param name="ForGood">As the command said.</param>
+public sealed record NodeDrained(Term Term, bool ForGood);
+
 /// <summary>The answer to a command.</summary>
 /// <param name="Accepted">Whether it is in the journal now.</param>
 /// <param name="Message">What was done, or why not, for people.</param>

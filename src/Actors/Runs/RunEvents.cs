@@ -141,6 +141,13 @@ public sealed record DataAttached(string CommandId, string Sender, Step Effectiv
 /// <param name="EffectiveStep">The first step that waits.</param>
 public sealed record RunPaused(string CommandId, string Sender, Step EffectiveStep) : IRunEvent;
 
+/// <summary>A node is told to go: it gets no new work, its replicas move to others, then it leaves.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="Node">The node.</param>
+/// <param name="ForGood">Whether it is not to be started again.</param>
+public sealed record NodeDraining(string CommandId, string Sender, NodeId Node, bool ForGood) : IRunEvent;
+
 /// <summary>The run goes on.</summary>
 /// <param name="CommandId">The client's id.</param>
 /// <param name="Sender">Who asked.</param>

@@ -26,6 +26,9 @@ public sealed record RunState
     /// <summary>The in-sync sets, in shard order, each with its primary first.</summary>
     public ImmutableList<ReplicaPlacement> Replicas { get; init; } = [];
 
+    /// <summary>Nodes that were told to go, and whether for good. A node that comes back is another one.</summary>
+    public ImmutableDictionary<NodeId, bool> Draining { get; init; } = ImmutableDictionary<NodeId, bool>.Empty;
+
     /// <summary>The replicas that differ and nobody knows yet which is wrong; null if there are none.</summary>
     public ReplicaDiverged? Divergence { get; init; }
 
@@ -134,6 +137,7 @@ public sealed record RunState
         LayersThawed e => WithFreeze(new FreezeEntry(e.EffectiveStep, 0, false), e.CommandId),
         PlanAmended e when new AmendmentEntry(e.EffectiveStep, e.Settings) is var entry => Answered(entry, e.CommandId) with { Amendments = Amendments.Add(entry) },
         DataAttached e when new AttachmentEntry(e.EffectiveStep, e.Data, e.Replace) is var entry => Answered(entry, e.CommandId) with { Attachments = Attachments.Add(entry) },
+        NodeDraining e => WithAnswer(e.CommandId, $"{e.Node.Name} drains: its replicas move to other nodes", null) with { Draining = Draining.SetItem(e.Node, e.ForGood) },
         RunPaused e => WithAnswer(e.CommandId, $"paused before step {e.EffectiveStep}", e.EffectiveStep) with { PausedFrom = e.EffectiveStep },
         RunResumed e => WithAnswer(e.CommandId, "resumed", null) with { PausedFrom = null },
         RunFinished e => this with { Finished = e },

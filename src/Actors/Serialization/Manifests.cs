@@ -28,6 +28,7 @@ public static class Manifests
         ("layers-thawed/1", typeof(LayersThawed)),
         ("plan-amended/1", typeof(PlanAmended)),
         ("data-attached/1", typeof(DataAttached)),
+        ("node-draining/1", typeof(NodeDraining)),
         ("run-paused/1", typeof(RunPaused)),
         ("run-resumed/1", typeof(RunResumed)),
         ("run-finished/1", typeof(RunFinished)),
@@ -40,6 +41,7 @@ public static class Manifests
         ("attach-data/1", typeof(AttachData)),
         ("pause-run/1", typeof(PauseRun)),
         ("resume-run/1", typeof(ResumeRun)),
+        ("drain-node/1", typeof(DrainNode)),
         ("command-answer/1", typeof(CommandAnswer)),
         ("stop-run/1", typeof(StopRun)),
         ("get-status/1", typeof(GetStatus)),
@@ -47,6 +49,7 @@ public static class Manifests
         // Nodes.
         ("worker-hello/1", typeof(WorkerHello)),
         ("worker-welcome/1", typeof(WorkerWelcome)),
+        ("node-drained/1", typeof(NodeDrained)),
         ("worker-refused/1", typeof(WorkerRefused)),
         ("run-ended/1", typeof(RunEnded)),
         ("coordinator-heartbeat/1", typeof(CoordinatorHeartbeat)),

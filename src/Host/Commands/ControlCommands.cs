@@ -64,13 +64,21 @@ public static class ControlCommands
     /// <summary><c>resume</c>.</summary>
     public static Command Resume() => Make("resume", "Go on after pause.", [], (_, _) => With(null));
 
+    /// <summary><c>drain</c>.</summary>
+    public static Command Drain()
+    {
+        var node = new Argument<string>("NODE") { Description = "the node's name, as status shows it" };
+        return Make("drain", "Move a node's shards to other nodes, then let it go; it is not started again.", [], (parsed, _) => With(null, ("node", parsed.GetRequiredValue(node))), node);
+    }
+
     private static Option<long?> At() => new("--at") { Description = "the first step affected; it must not have been granted yet", HelpName = "STEP" };
 
-    private static Command Make(string name, string description, IReadOnlyList<Option> options, Func<ParseResult, RunFolder, Dictionary<string, string>> arguments)
+    private static Command Make(string name, string description, IReadOnlyList<Option> options, Func<ParseResult, RunFolder, Dictionary<string, string>> arguments, Argument? positional = null)
     {
         var runDirectory = CommonOptions.RunDirectory();
         var command = new Command(name, description) { runDirectory };
         foreach (var option in options) command.Add(option);
+        if (positional is not null) command.Add(positional);
         command.SetAction(async (parsed, ct) =>
         {
             var folder = RunFolder.Open(parsed.GetRequiredValue(runDirectory));

@@ -29,6 +29,7 @@ public sealed class ControlHandler(RunNode node)
                 ? ControlReply.Success(status)
                 : ControlReply.NotNow(node.JournalProblem ?? ControlReply.NoCoordinator),
             "stop" => Stop(sender),
+            "drain" => await SendAsync(new DrainNode(request.ClientId, sender, request.Arguments.GetValueOrDefault("node", ""), ForGood: true)).ConfigureAwait(false),
             "pause" => await SendAsync(new PauseRun(request.ClientId, sender)).ConfigureAwait(false),
             "resume" => await SendAsync(new ResumeRun(request.ClientId, sender)).ConfigureAwait(false),
             "thaw" => await SendAsync(new ThawLayers(request.ClientId, sender, At(request))).ConfigureAwait(false),
@@ -37,7 +38,7 @@ public sealed class ControlHandler(RunNode node)
                 request.Arguments.GetValueOrDefault("moments") == "drop")).ConfigureAwait(false),
             "amend" => await SendAsync(new AmendPlan(request.ClientId, sender, Settings(request), At(request))).ConfigureAwait(false),
             "attach" => await AttachAsync(request, sender).ConfigureAwait(false),
-            _ => ControlReply.Failure($"found the command '{request.Command}', expected status, stop, pause, resume, freeze, thaw, amend or attach"),
+            _ => ControlReply.Failure($"found the command '{request.Command}', expected status, stop, pause, resume, drain, freeze, thaw, amend or attach"),
         };
     }
 

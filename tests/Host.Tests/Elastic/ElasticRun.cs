@@ -115,6 +115,12 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
     /// <summary>Stops the steps, at once: the process of a command may start when a short run is over.</summary>
     public async Task PauseAsync() => await AcceptedAsync("pause");
 
+    /// <summary>Goes on after <see cref="PauseAsync"/>.</summary>
+    public async Task ResumeAsync() => await AcceptedAsync("resume");
+
+    /// <summary>Lets a node go.</summary>
+    public async Task DrainAsync(string node) => await AcceptedAsync("drain", ("node", node));
+
     /// <summary>Trains everything from a step on.</summary>
     public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));
 
