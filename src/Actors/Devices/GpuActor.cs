@@ -18,7 +18,7 @@ public sealed class GpuActor : ReceiveActor
     // Told apart by the accepted grant itself, not by its number: every term counts grants from 1 again.
     private sealed record ParametersReady(GrantRanks Grant, IParameterLease Lease);
     private sealed record ComputeRank(GrantRanks Grant, int Rank);
-    private sealed record Acknowledged(GrantRanks Grant);
+    private sealed record Acknowledged(GrantRanks Grant, IReadOnlyList<ReplicaId> Missed);
     private sealed record Failed(GrantRanks Grant, Exception Error);
 
     private readonly NodeRuntime _node;
@@ -50,7 +50,7 @@ public sealed class GpuActor : ReceiveActor
         _chaos = chaos;
         _interrupt = interrupt;
         _samples = node.Definition.Data.Own;
-        _sender = new ContributionSender(node);
+        _sender = new ContributionSender(node, node.Plan.Elastic.SuspectAfter);
         _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
         _gradients = new GradientBuffers(node.Pool, node.Layout.TotalLength);
         Receive<GrantRanks>(OnGrant);
@@ -171,26 +171,14 @@ public sealed class GpuActor : ReceiveActor
         _lease = null;
         // The next step's block is not known yet; this device will most likely get the same ranks again.
         _node.DataLoader.Tell(new PrefetchSamples(_samples, step.Next, grant.Ranks));
-        SendAsync(grant, _sum.Take(), RankOutcome.SumTokensPerExpert(_outcomes)).PipeTo(
-            Self, success: () => new Acknowledged(grant), failure: e => new Failed(grant, e));
-    }
-
-    private async Task SendAsync(GrantRanks grant, IReadOnlyList<BlockSum> blocks, long[] tokensPerExpert)
-    {
-        try
-        {
-            foreach (var block in blocks) await _sender.SendAsync(grant, block, tokensPerExpert).ConfigureAwait(false);
-        }
-        finally
-        {
-            foreach (var block in blocks) _node.Pool.Return(block.Sum);
-        }
+        _sender.SendAsync(grant, _sum.Take(), RankOutcome.SumTokensPerExpert(_outcomes)).PipeTo(
+            Self, success: missed => new Acknowledged(grant, missed), failure: e => new Failed(grant, e));
     }
 
     private void OnAcknowledged(Acknowledged message)
     {
         if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
-        _last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, [.. _outcomes]);
+        _last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, [.. _outcomes]) { Missed = message.Missed };
         _grant = null;
         _outcomes.Clear();
         _coordinator.Tell(_last);

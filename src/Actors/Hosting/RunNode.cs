@@ -3,9 +3,7 @@ using Akka.Actor;
 using Akka.Actor.Setup;
 using Akka.Cluster;
 using Akka.Cluster.Sharding;
-using Akka.Cluster.Tools.Singleton;
 using Akka.Hosting;
-using Akka.Pattern;
 using Akka.Serialization;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
@@ -139,6 +137,7 @@ public sealed class RunNode : IAsyncDisposable
     public void Leave(string reason)
     {
         _leaving = $"{reason}: {Runtime.Id.Name} left the run";
+        _run.Tell(new Resign());
         Cluster.Get(_system).Leave(Cluster.Get(_system).SelfAddress);
     }
 
@@ -169,26 +168,13 @@ public sealed class RunNode : IAsyncDisposable
                 RegionType, entityId => Props.Create(() => new ShardActor(runtime, entityId)).WithDispatcher("elastictrain.shard-dispatcher"),
                 shardingSettings, new ReplicaMessageExtractor(), new PlacedAllocationStrategy(Cluster.Get(system).SelfAddress), PoisonPill.Instance)
             : sharding.StartProxy(RegionType, WorkerRole, new ReplicaMessageExtractor());
-        if (isCoordinator)
-        {
-            var child = Props.Create(() => new TrainingRun(runtime, options.Target, notes, region)).WithDispatcher("elastictrain.run-dispatcher");
-            // The singleton manager only logs when its singleton stops: a coordinator that lost its journal is started again here.
-            var supervisor = BackoffSupervisor.Props(Backoff.OnStop(child, "run", TimeSpan.FromMilliseconds(300), TimeSpan.FromSeconds(2), 0.2, -1)
-                .WithSupervisorStrategy(new OneForOneStrategy(error =>
-                {
-                    notes.Add($"the coordinator failed: {error.Message}");
-                    return Directive.Stop;
-                })));
-            system.ActorOf(
-                ClusterSingletonManager.Props(supervisor, PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system).WithRole(CoordinatorRole).WithSingletonName("coordinator")),
-                "run");
-        }
-        var proxy = system.ActorOf(
-            ClusterSingletonProxy.Props("/user/run", ClusterSingletonProxySettings.Create(system).WithRole(CoordinatorRole).WithSingletonName("coordinator").WithBufferSize(0)),
-            "run-proxy");
+        Func<Term, NodeId?, bool, Props>? candidate = isCoordinator
+            ? (known, lost, hasRivals) => Props.Create(() => new TrainingRun(runtime, options.Target, notes, region, known, lost, hasRivals))
+            : null;
+        var run = system.ActorOf(Props.Create(() => new Succession(runtime, notes, candidate)), Succession.Name);
         if (isCoordinator && runtime.Plan.Freeze.Policy != FreezePolicyKind.None)
-            system.ActorOf(Props.Create(() => new FreezePolicy(runtime, proxy)), "freeze-policy");
-        if (!isWorker) return proxy;
+            system.ActorOf(Props.Create(() => new FreezePolicy(runtime, run)), "freeze-policy");
+        if (!isWorker) return run;
         runtime.CheckpointWriter = system.ActorOf(
             Props.Create(() => new CheckpointWriter(runtime.Definition.Checkpoints)).WithDispatcher("elastictrain.storage-dispatcher"), "checkpoint-writer");
         runtime.DataLoader = system.ActorOf(Props.Create(() => new DataLoader(runtime.Samples)).WithDispatcher("elastictrain.storage-dispatcher"), "data-loader");
@@ -199,8 +185,8 @@ public sealed class RunNode : IAsyncDisposable
             .ToList();
         int protocolVersion = options.Chaos.ProtocolVersion ?? NodeRuntime.ProtocolVersion;
         Func<Term, string?> journalProblem = isCoordinator ? term => journal.WhyNotThatOf(term)?.Message : _ => null;
-        system.ActorOf(Props.Create(() => new NodeAgent(runtime, proxy, devices, protocolVersion, journalProblem)), "agent");
-        return proxy;
+        system.ActorOf(Props.Create(() => new NodeAgent(runtime, run, devices, protocolVersion, journalProblem)), "agent");
+        return run;
     }
 
     /// <summary>The process decides about signals itself.</summary>

@@ -42,7 +42,7 @@ public sealed class NodeAgent : ReceiveActor, IWithTimers
 
     /// <summary>One per worker node.</summary>
     /// <param name="node">The node.</param>
-    /// <param name="run">Proxy of the run's singleton.</param>
+    /// <param name="run">Passes on what is for the coordinator.</param>
     /// <param name="devices">The node's devices.</param>
     /// <param name="protocolVersion">Version of the messages and frames that the node speaks.</param>
     /// <param name="journalProblem">
@@ -57,6 +57,7 @@ public sealed class NodeAgent : ReceiveActor, IWithTimers
         _run = run;
         _devices = devices;
         Receive<SayHello>(_ => Hello());
+        Receive<CoordinatorHeartbeat>(_ => Hello());
         Receive<WorkerWelcome>(m =>
         {
             _log.Info("working under term {0}", m.Term);
@@ -82,7 +83,15 @@ public sealed class NodeAgent : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc/>
-    protected override void PreStart() => Timers.StartPeriodicTimer("hello", new SayHello(), TimeSpan.Zero, TimeSpan.FromMilliseconds(250));
+    protected override void PreStart()
+    {
+        Timers.StartPeriodicTimer("hello", new SayHello(), TimeSpan.Zero, TimeSpan.FromMilliseconds(250));
+        // A new coordinator hears of this node at once.
+        Context.System.EventStream.Subscribe(Self, typeof(CoordinatorHeartbeat));
+    }
+
+    /// <inheritdoc/>
+    protected override void PostStop() => Context.System.EventStream.Unsubscribe(Self);
 
     private void Hello() => _run.Tell(new WorkerHello(
         _node.Id, Environment.ProcessId, _node.Run, _protocolVersion, _node.Definition.PlanHash, _node.NumericsClass, _node.DataPlane,

@@ -16,7 +16,7 @@ public interface INodeParameters
     /// <param name="ct">Gives up; also later, where the lease streams.</param>
     /// <exception cref="DataPlaneRefusedException">A replica cannot serve that version.</exception>
     /// <exception cref="DataPlaneConnectionException">A node that holds a shard cannot be reached.</exception>
-    /// <exception cref="OperationCanceledException">Given up, or a later grant needs another version or other replicas: this one is outdated.</exception>
+    /// <exception cref="OperationCanceledException">Given up, or a later grant needs another version: this one is outdated.</exception>
     Task<IParameterLease> AcquireAsync(GrantRanks grant, CancellationToken ct);
 
     /// <summary>Fails whatever waits for parameters: the node ends.</summary>
@@ -67,8 +67,12 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
                     _version = null;
                     break;
                 }
-                // An outdated grant may wait for a version that its replica will never reach.
-                if (_load is { } other && GrantOrder.IsOutdated(other.Grant, grant)) _ = other.Cancellation.CancelAsync();
+                if (_load is { } other)
+                {
+                    // An outdated grant may wait for a version that its replicas will never reach.
+                    if (GrantOrder.IsOutdated(other.Routes.Grant, grant)) _ = other.Cancellation.CancelAsync();
+                    else other.Routes.Update(grant);
+                }
                 wait = _changed.Next;
             }
             await wait.WaitAsync(ct).ConfigureAwait(false);
@@ -78,7 +82,7 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
         {
             using var registration = ct.UnsafeRegister(_ => load.Cancellation.Cancel(), null);
             // Every pull ends before the buffer is given up, also after an error: a late one must not write into the next version.
-            var pulls = grant.Routes.Select(route => PullAsync(load, route)).ToArray();
+            var pulls = layout.Shards.Select(shard => PullAsync(load, shard)).ToArray();
             await Task.WhenAll(pulls).ConfigureAwait(false);
             loaded = true;
             return new Lease(this);
@@ -104,11 +108,11 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
         lock (_gate) _ = _load?.Cancellation.CancelAsync();
     }
 
-    private async Task PullAsync(Load load, ShardRoute route)
+    private async Task PullAsync(Load load, ShardInfo shard)
     {
         try
         {
-            await puller.PullAsync(load.Grant.Input, route, Buffer, load.Cancellation.Token).ConfigureAwait(false);
+            await puller.PullAsync(load.Version, shard, load.Routes, Buffer, load.Cancellation.Token).ConfigureAwait(false);
         }
         catch
         {
@@ -129,7 +133,9 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
 
     private sealed class Load(GrantRanks grant)
     {
-        public GrantRanks Grant { get; } = grant;
+        public Lineage Version => Routes.Grant.Input;
+
+        public PullRoutes Routes { get; } = new(grant);
 
         public CancellationTokenSource Cancellation { get; } = new();
     }

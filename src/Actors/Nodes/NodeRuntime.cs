@@ -38,7 +38,7 @@ public sealed class NodeRuntime : IAsyncDisposable
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
-        var puller = new ShardPuller(run.Layout, DataPlane, Replicas, Peers);
+        var puller = new ShardPuller(DataPlane, Replicas, Peers, run.Plan.Elastic.SuspectAfter);
         Parameters = memory is { IsStreamed: true }
             ? new StreamedParameters(run.Layout, puller, memory.NodeWindow)
             : new NodeParameters(run.Layout, puller);
@@ -98,9 +98,6 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <summary>Completed when the run ends for this node.</summary>
     public TaskCompletionSource<RunEnded> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>The term under which this process coordinated last; null if it never did.</summary>
-    public Term? LastTerm { get; set; }
-
     /// <summary>Makes a shard's tensors from the seed or from a checkpoint's blob.</summary>
     /// <exception cref="CorruptionException">The blob's bytes are not what its hash says.</exception>
     public ShardState LoadShard(ShardId shard, ReplicaSource source)
@@ -111,6 +108,34 @@ public sealed class NodeRuntime : IAsyncDisposable
             if (source.Blob is { } hash) state.Load(Definition.Checkpoints, new BlobReference(shard, hash, source.BlobBytes));
             else state.Initialize(Plan.Seed);
             return state;
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes a shard's tensors from those of a living replica, which goes on meanwhile.</summary>
+    /// <returns>The tensors and the version that they are of.</returns>
+    /// <exception cref="DataPlaneRefusedException">The replica does not live there.</exception>
+    /// <exception cref="DataPlaneConnectionException">Its node cannot be reached.</exception>
+    public async Task<(ShardState State, Lineage Version)> CopyShardAsync(ShardId shard, SiblingSource sibling, CancellationToken ct)
+    {
+        var state = new ShardState(Layout, shard, Definition.Optimizer);
+        try
+        {
+            await using var client = await Peers.OpenAsync(sibling.DataPlane, ct).ConfigureAwait(false);
+            // An answer that is arriving cannot be withdrawn, but its connection can be closed.
+            using var closing = ct.UnsafeRegister(static peer => _ = ((DataPlaneClient)peer!).DisposeAsync().AsTask(), client);
+            int length = state.Info.Length;
+            using var copy = new NativeBuffer(3L * length);
+            var version = await client.PullStateAsync(shard, sibling.Replica, copy, ct).ConfigureAwait(false);
+            copy.Slice(0, length).CopyTo(state.Parameters.Span);
+            copy.Slice(length, length).CopyTo(state.Moment1.Span);
+            copy.Slice(2L * length, length).CopyTo(state.Moment2.Span);
+            state.ReleaseZeroMoments();
+            return (state, version);
         }
         catch
         {

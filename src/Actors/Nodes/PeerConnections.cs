@@ -26,6 +26,11 @@ public sealed class PeerConnections(RunId run) : IAsyncDisposable
         }
     }
 
+    /// <summary>A connection of the caller's own, for what would keep others waiting on the shared one.</summary>
+    /// <param name="endpoint">host:port.</param>
+    /// <param name="ct">Gives up.</param>
+    public Task<DataPlaneClient> OpenAsync(string endpoint, CancellationToken ct) => DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout, ct: ct);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

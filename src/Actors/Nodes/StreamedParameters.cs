@@ -62,9 +62,12 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
             bool isMine = false;
             lock (_gate)
             {
-                // An outdated grant may wait for parameters that its replicas will never have again.
                 foreach (Lease other in _leases)
-                    if (GrantOrder.IsOutdated(other.Grant, grant)) other.Session.Cancel();
+                {
+                    // An outdated grant may wait for parameters that its replicas will never have again.
+                    if (GrantOrder.IsOutdated(other.Routes.Grant, grant)) other.Session.Cancel();
+                    else other.Routes.Update(grant);
+                }
                 if (!_isChanging && _version == grant.Input)
                 {
                     var lease = new Lease(this, grant, ct);
@@ -99,7 +102,7 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
         }
     }
 
-    private async Task PullAsync(GrantRanks grant, ParameterSegment segment, CancellationToken ct)
+    private async Task PullAsync(PullRoutes routes, ParameterSegment segment, CancellationToken ct)
     {
         using var any = CancellationTokenSource.CreateLinkedTokenSource(ct);
         // All pulls end before the segment is given up, also after an error: a late one must not write into the next version, or where no memory is.
@@ -109,7 +112,7 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
         {
             try
             {
-                await puller.PullAsync(grant.Input, grant.Routes[shard.Id.Value], Buffer, any.Token).ConfigureAwait(false);
+                await puller.PullAsync(routes.Grant.Input, shard, routes, Buffer, any.Token).ConfigureAwait(false);
             }
             catch
             {
@@ -134,11 +137,11 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
 
         public Lease(StreamedParameters owner, GrantRanks grant, CancellationToken ct)
         {
-            (_owner, Grant) = (owner, grant);
-            Session = owner.Window.Open((segment, stop) => owner.PullAsync(grant, segment, stop), ct);
+            (_owner, Routes) = (owner, new PullRoutes(grant));
+            Session = owner.Window.Open((segment, stop) => owner.PullAsync(Routes, segment, stop), ct);
         }
 
-        public GrantRanks Grant { get; }
+        public PullRoutes Routes { get; }
 
         public WindowSession Session { get; }
 

@@ -7,7 +7,8 @@ namespace ElasticTrain.Actors.Runs;
 /// <param name="version">The version.</param>
 /// <param name="optimizerStep">Updates applied.</param>
 /// <param name="shards">Number of shards.</param>
-public sealed class CheckpointRound(Lineage version, long optimizerStep, int shards)
+/// <param name="now">When it begins.</param>
+public sealed class CheckpointRound(Lineage version, long optimizerStep, int shards, DateTime now)
 {
     private readonly BlobReference?[] _blobs = new BlobReference?[shards];
     private int _written;
@@ -25,7 +26,7 @@ public sealed class CheckpointRound(Lineage version, long optimizerStep, int sha
     public bool Sealing { get; set; }
 
     /// <summary>When something last happened.</summary>
-    public DateTime LastProgress { get; set; } = DateTime.UtcNow;
+    public DateTime LastProgress { get; set; } = now;
 
     /// <summary>Shards whose blob is not on storage yet.</summary>
     public IEnumerable<ShardId> Missing => Enumerable.Range(0, _blobs.Length).Where(i => _blobs[i] is null).Select(i => new ShardId(i));
@@ -33,11 +34,11 @@ public sealed class CheckpointRound(Lineage version, long optimizerStep, int sha
     /// <summary>Whether every blob is on storage.</summary>
     public bool IsComplete => _written == _blobs.Length;
 
-    /// <summary>Notes a blob; true when it was the last one.</summary>
-    public bool Add(BlobWritten blob)
+    /// <summary>Notes a blob that was written by <paramref name="now"/>; true when it was the last one.</summary>
+    public bool Add(BlobWritten blob, DateTime now)
     {
         if (_blobs[blob.Shard.Value] is not null) return false;
-        LastProgress = DateTime.UtcNow;
+        LastProgress = now;
         _blobs[blob.Shard.Value] = new BlobReference(blob.Shard, blob.Hash, blob.Bytes);
         return ++_written == _blobs.Length;
     }

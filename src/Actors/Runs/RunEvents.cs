@@ -32,6 +32,48 @@ public sealed record ReplicaPlacement(ShardId Shard, ReplicaId Replica, NodeId N
 /// <param name="Reason">Why, for people.</param>
 public sealed record ReplicasPlaced(Lineage From, IReadOnlyList<ReplicaPlacement> Placements, string Reason) : IRunEvent;
 
+/// <summary>A replica is being made from a living sibling; it is in no in-sync set yet. Durable before the replica is started, so that its number is never used again.</summary>
+/// <param name="Placement">The new replica.</param>
+/// <param name="Sibling">The replica that it copies and follows.</param>
+/// <param name="Reason">Why, for people.</param>
+public sealed record ReplicaRecruited(ReplicaPlacement Placement, ReplicaId Sibling, string Reason) : IRunEvent;
+
+/// <summary>A recruited replica has its sibling's state and the gradient of the step in progress: it is in sync from now on.</summary>
+/// <param name="Placement">The replica.</param>
+/// <param name="Version">The version at which its state was found equal.</param>
+public sealed record ReplicaJoined(ReplicaPlacement Placement, Lineage Version) : IRunEvent;
+
+/// <summary>Replicas left their in-sync sets; of each shard at least one stays.</summary>
+/// <param name="Replicas">The replicas, in shard order.</param>
+/// <param name="Reason">Why, for people.</param>
+public sealed record ReplicasRemoved(IReadOnlyList<ReplicaPlacement> Replicas, string Reason) : IRunEvent;
+
+/// <summary>What one replica said of a step.</summary>
+/// <param name="Replica">The replica and its node.</param>
+/// <param name="GradientDigest">XxHash128 of its sum of the step's gradient.</param>
+/// <param name="StateChecksum">Checksum of the state that the step starts from; null where none was taken.</param>
+public sealed record ReplicaFinding(ReplicaPlacement Replica, UInt128 GradientDigest, ulong? StateChecksum);
+
+/// <summary>
+/// Replicas of one shard do not have the same bits. Nothing of the step was decided; all replicas start anew from a checkpoint from before the
+/// difference can have arisen, and the replay shows which of them was wrong.
+/// </summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Input">The version that the step starts from.</param>
+/// <param name="Findings">What each of them said.</param>
+public sealed record ReplicaDiverged(ShardId Shard, Lineage Input, IReadOnlyList<ReplicaFinding> Findings) : IRunEvent
+{
+    /// <summary>Checkpoints from this step on may hold the difference: it shows in the checksum of the update after it, and a copy may have been taken before that.</summary>
+    [JsonIgnore]
+    public Step SuspectFrom => new(Math.Max(0, Input.Step.Value - 1));
+}
+
+/// <summary>The replay has shown which replicas had diverged.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Input">The version in question.</param>
+/// <param name="Wrong">Those whose bits were not the replay's.</param>
+public sealed record DivergenceResolved(ShardId Shard, Lineage Input, IReadOnlyList<ReplicaPlacement> Wrong) : IRunEvent;
+
 /// <summary>A step's update is decided and durable.</summary>
 /// <param name="Step">The step.</param>
 /// <param name="LossBits">Bits of the fp32 mean loss over the step's unmasked tokens, nats.</param>

@@ -14,6 +14,12 @@ public sealed record RunSnapshot(
     /// <summary>Attached data, likewise.</summary>
     public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
 
+    /// <summary>The in-sync sets; null in snapshots from before there were several replicas of a shard.</summary>
+    public IReadOnlyList<ReplicaPlacement>? Replicas { get; init; }
+
+    /// <summary>An open difference between replicas.</summary>
+    public ReplicaDiverged? Divergence { get; init; }
+
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
         state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
@@ -21,6 +27,8 @@ public sealed record RunSnapshot(
     {
         Amendments = state.Amendments,
         Attachments = state.Attachments,
+        Replicas = state.Replicas,
+        Divergence = state.Divergence,
     };
 
     /// <summary>The state that was saved.</summary>
@@ -29,6 +37,8 @@ public sealed record RunSnapshot(
         Created = Created,
         Coordinator = Coordinator,
         Placed = Placed,
+        Replicas = [.. Replicas ?? Placed?.Placements ?? []],
+        Divergence = Divergence,
         LastReplica = LastReplica,
         Committed = [.. Committed],
         Seals = [.. Seals],

@@ -20,8 +20,14 @@ public sealed record RunState
     /// <summary>The newest coordinator.</summary>
     public CoordinatorStarted? Coordinator { get; init; }
 
-    /// <summary>The newest in-sync sets; null before the first.</summary>
+    /// <summary>The newest placement of all replicas; null before the first.</summary>
     public ReplicasPlaced? Placed { get; init; }
+
+    /// <summary>The in-sync sets, in shard order, each with its primary first.</summary>
+    public ImmutableList<ReplicaPlacement> Replicas { get; init; } = [];
+
+    /// <summary>The replicas that differ and nobody knows yet which is wrong; null if there are none.</summary>
+    public ReplicaDiverged? Divergence { get; init; }
 
     /// <summary>The highest replica number used so far.</summary>
     public int LastReplica { get; init; }
@@ -114,7 +120,12 @@ public sealed record RunState
         RunCreated e => this with { Created = e },
         // A new term tries again what an earlier one halted at.
         CoordinatorStarted e => this with { Coordinator = e, Halted = null },
-        ReplicasPlaced e => this with { Placed = e, LastReplica = Math.Max(LastReplica, e.Placements.Max(p => p.Replica.Value)) },
+        ReplicasPlaced e => this with { Placed = e, Replicas = [.. e.Placements], LastReplica = Math.Max(LastReplica, e.Placements.Max(p => p.Replica.Value)) },
+        ReplicaRecruited e => this with { LastReplica = Math.Max(LastReplica, e.Placement.Replica.Value) },
+        ReplicaJoined e => this with { Replicas = Replicas.Insert(Replicas.FindLastIndex(p => p.Shard.Value <= e.Placement.Shard.Value) + 1, e.Placement) },
+        ReplicasRemoved e => this with { Replicas = Replicas.RemoveAll(e.Replicas.Contains) },
+        ReplicaDiverged e => this with { Divergence = e, Seals = Seals.RemoveAll(s => s.Version.Step >= e.SuspectFrom), Finished = null },
+        DivergenceResolved => this with { Divergence = null },
         StepCommitted e when e.Step.Value == Committed.Count + 1 => this with { Committed = Committed.Add(e), Finished = null },
         StepCommitted e => throw new ElasticTrainException($"The journal commits step {e.Step} after step {Committed.Count}."),
         CheckpointSealed e => this with { Seals = Seals.Add(e) },

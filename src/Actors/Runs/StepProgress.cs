@@ -5,8 +5,17 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
 
+/// <summary>Two seals that cannot both be right.</summary>
+/// <param name="First">The one that came first.</param>
+/// <param name="Second">The other.</param>
+public sealed record SealConflict(GradientSealed First, GradientSealed Second)
+{
+    /// <summary>Whether one replica contradicts itself: then it is no question which of two replicas is wrong.</summary>
+    public bool IsSelfContradiction => First.Replica == Second.Replica;
+}
+
 /// <summary>
-/// How far the step in progress is: which ranks wait, are granted, are done; which shards have sealed. Pure bookkeeping of one coordinator;
+/// How far the step in progress is: which ranks wait, are granted, are done; which replicas have sealed. Pure bookkeeping of one coordinator;
 /// losing it loses nothing, because every piece can be computed again to the same bits.
 /// </summary>
 public sealed class StepProgress
@@ -15,24 +24,27 @@ public sealed class StepProgress
 
     private readonly RankState[] _ranks;
     private readonly RankOutcome?[] _outcomes;
-    private readonly GradientSealed?[] _seals;
+    private readonly List<GradientSealed>[] _seals;
     private readonly bool[] _needsSeal;
+    private readonly Dictionary<ReplicaId, ShardId> _awaited;
     private readonly Dictionary<long, RankRange> _grants = [];
-    private int _done, _sealed;
+    private int _done;
 
     /// <summary>Opens a step.</summary>
     /// <param name="input">The version that it starts from.</param>
     /// <param name="virtualRanks">V.</param>
     /// <param name="frozenPrefix">Frozen prefix in this step: K + 1 for the embedding and the layers 0 to K, 0 for none.</param>
     /// <param name="needsSeal">Per shard, in order: whether it takes part (is not frozen).</param>
-    public StepProgress(Lineage input, int virtualRanks, int frozenPrefix, IReadOnlyList<bool> needsSeal)
+    /// <param name="replicas">The replicas in sync, each with its shard: of a shard that takes part, all of them must seal.</param>
+    public StepProgress(Lineage input, int virtualRanks, int frozenPrefix, IReadOnlyList<bool> needsSeal, IEnumerable<KeyValuePair<ReplicaId, ShardId>> replicas)
     {
         Input = input;
         FrozenPrefix = frozenPrefix;
         _ranks = new RankState[virtualRanks];
         _outcomes = new RankOutcome?[virtualRanks];
-        _seals = new GradientSealed?[needsSeal.Count];
+        _seals = [.. needsSeal.Select(_ => new List<GradientSealed>(2))];
         _needsSeal = [.. needsSeal];
+        _awaited = replicas.Where(r => _needsSeal[r.Value.Value]).ToDictionary();
         Expected = _needsSeal.Count(n => n);
     }
 
@@ -51,8 +63,11 @@ public sealed class StepProgress
     /// <summary>Whether every rank is done.</summary>
     public bool AllRanksDone => _done == _ranks.Length;
 
-    /// <summary>Whether every rank is done and every shard that takes part has sealed.</summary>
-    public bool IsComplete => AllRanksDone && _sealed == Expected;
+    /// <summary>Whether every rank is done and every awaited replica has sealed, one of each shard at least.</summary>
+    public bool IsComplete => AllRanksDone && _awaited.Count == 0 && IsCovered;
+
+    /// <summary>Whether of every shard that takes part one replica has sealed.</summary>
+    public bool IsCovered => _seals.Where((_, i) => _needsSeal[i]).All(s => s.Count > 0);
 
     /// <summary>Ranks neither granted nor done.</summary>
     public int Queued => _ranks.Count(r => r == RankState.Queued);
@@ -60,14 +75,14 @@ public sealed class StepProgress
     /// <summary>Outcomes in rank order; all there when <see cref="AllRanksDone"/>.</summary>
     public IReadOnlyList<RankOutcome> Outcomes => _outcomes!;
 
-    /// <summary>Seals of the shards that take part, in shard order; all there when <see cref="IsComplete"/>.</summary>
-    public IReadOnlyList<GradientSealed> Seals => _seals.Where((_, i) => _needsSeal[i]).ToList()!;
+    /// <summary>One seal of each shard that takes part, in shard order; all there when <see cref="IsCovered"/>.</summary>
+    public IReadOnlyList<GradientSealed> Seals => _seals.Where((_, i) => _needsSeal[i]).Select(s => s[0]).ToList();
 
-    /// <summary>Shards that have not sealed yet.</summary>
-    public IEnumerable<ShardId> Unsealed => Enumerable.Range(0, _seals.Length).Where(i => _needsSeal[i] && _seals[i] is null).Select(i => new ShardId(i));
+    /// <summary>Replicas that have not sealed yet, by number.</summary>
+    public IEnumerable<ReplicaId> Awaited => _awaited.Keys.OrderBy(r => r.Value);
 
-    /// <summary>Whether a shard's gradient is awaited at all.</summary>
-    public bool Awaits(ShardId shard) => _needsSeal[shard.Value] && _seals[shard.Value] is null;
+    /// <summary>The first seal of a shard; null before it.</summary>
+    public GradientSealed? SealOf(ShardId shard) => _seals[shard.Value].FirstOrDefault();
 
     /// <summary>Takes the next queued aligned block of the reduction tree, of at most <paramref name="limit"/> ranks; null when none is queued.</summary>
     /// <param name="grantId">Names the grant.</param>
@@ -92,7 +107,7 @@ public sealed class StepProgress
             if (_ranks[i] == RankState.Granted) _ranks[i] = RankState.Queued;
     }
 
-    /// <summary>Notes that ranks are computed and acknowledged by every shard. Results of taken-back grants count too: the bits are the same.</summary>
+    /// <summary>Notes that ranks are computed and taken by a replica of every shard. Results of taken-back grants count too: the bits are the same.</summary>
     public void Complete(RanksCompleted message)
     {
         _grants.Remove(message.GrantId);
@@ -105,16 +120,30 @@ public sealed class StepProgress
         }
     }
 
-    /// <summary>Notes a shard's seal. A second one must be the same; returns why not, or null.</summary>
-    public string? Seal(GradientSealed message)
+    /// <summary>All ranks are to be computed again: contributions were lost with the replicas that had taken them.</summary>
+    public void Reopen()
     {
-        int i = message.Shard.Value;
-        if (!_needsSeal[i]) return null;
-        if (_seals[i] is { } known)
-            return known.GradientDigest == message.GradientDigest ? null
-                : $"shard {message.Shard} sealed step {Step} twice with different gradients ({known.GradientDigest:x32}, {message.GradientDigest:x32})";
-        _seals[i] = message;
-        _sealed++;
+        _grants.Clear();
+        Array.Fill(_ranks, RankState.Queued);
+        _done = 0;
+    }
+
+    /// <summary>Notes a replica's seal; null unless it contradicts an earlier one of the shard: by its gradient, or by the state that it started from.</summary>
+    public SealConflict? Seal(GradientSealed message)
+    {
+        if (!_needsSeal[message.Shard.Value]) return null;
+        var seals = _seals[message.Shard.Value];
+        foreach (var known in seals)
+            if (!Agree(known, message)) return new SealConflict(known, message);
+        if (seals.All(s => s.Replica != message.Replica)) seals.Add(message);
+        _awaited.Remove(message.Replica);
         return null;
     }
+
+    /// <summary>Nobody waits for a replica's seal any more.</summary>
+    public void Forget(ReplicaId replica) => _awaited.Remove(replica);
+
+    /// <summary>Whether two seals of one shard and step can both be right.</summary>
+    public static bool Agree(GradientSealed one, GradientSealed other) =>
+        one.GradientDigest == other.GradientDigest && (one.StateChecksum is not { } a || other.StateChecksum is not { } b || a == b);
 }

@@ -2,8 +2,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Akka.Persistence;
-using ElasticTrain.Actors.Checkpoints;
-using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
@@ -11,76 +10,54 @@ using ElasticTrain.Core;
 namespace ElasticTrain.Actors.Runs;
 
 /// <summary>
-/// The coordinator of a run: a cluster singleton over the run's journal. It takes a term, learns who is there and what they hold, grants ranks,
-/// decides steps, and journals them. Everything it knows beyond the journal can be lost at any moment.
-/// This part: its life with the journal, commands and questions. The other parts: gathering, stepping, sealing.
+/// The actor of a run's coordinator over the run's journal: gives a <see cref="Coordinator"/> its messages, its time and its journal. It decides
+/// nothing itself.
 /// </summary>
-public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
+public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordinatorHost
 {
-    private static readonly TimeSpan NudgeInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan SlowJournal = TimeSpan.FromSeconds(2);
-
-    private enum Phase { Starting, Gathering, Loading, Placing, Promising, Stepping, Finished }
-
-    private sealed record Nudge;
+    private sealed record Tick;
 
     private readonly NodeRuntime _node;
     private readonly RunTarget _target;
-    private readonly RunNotes _notes;
     private readonly IActorRef _region;
+    private readonly Term _known;
+    private readonly NodeId? _lost;
+    private readonly bool _hasRivals;
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly WorkerRoster _roster = new();
-    private RunState _state = RunState.Empty;
-    private Phase _phase = Phase.Starting;
-    private Term _term;
-    private string _detail = "reading the journal";
-    private int _pendingCommands;
-    private int _pendingEvents;
-    private DateTime _oldestPending;
-    private bool _journalSlow;
+    private RunState _recovered = RunState.Empty;
+    private Coordinator? _coordinator;
 
-    /// <summary>The singleton's child.</summary>
+    /// <summary>One per term.</summary>
     /// <param name="node">The node that it runs on.</param>
     /// <param name="target">What this start aims at.</param>
     /// <param name="notes">Lines for the operator.</param>
     /// <param name="region">The replicas' shard region or proxy.</param>
-    public TrainingRun(NodeRuntime node, RunTarget target, RunNotes notes, IActorRef region)
+    /// <param name="known">The highest term that the node has heard of: a higher one in the journal may still be held by somebody.</param>
+    /// <param name="lost">A node that is known to be gone; null if there is none.</param>
+    /// <param name="hasRivals">Whether other nodes of the cluster may coordinate.</param>
+    public TrainingRun(NodeRuntime node, RunTarget target, RunNotes notes, IActorRef region, Term known, NodeId? lost, bool hasRivals)
     {
         _node = node;
         _target = target;
-        _notes = notes;
+        Notes = notes;
         _region = region;
-        Recover<IRunEvent>(e => _state = _state.Apply(e));
-        Recover<SnapshotOffer>(offer => _state = ((RunSnapshot)offer.Snapshot).ToState());
+        _known = known;
+        _lost = lost;
+        _hasRivals = hasRivals;
+        Recover<IRunEvent>(e => _recovered = _recovered.Apply(e));
+        Recover<SnapshotOffer>(offer => _recovered = ((RunSnapshot)offer.Snapshot).ToState());
         Recover<RecoveryCompleted>(_ => OnRecovered());
-        Command<WorkerHello>(OnHello);
+        Command<Tick>(_ => OnTick());
         Command<ClusterEvent.IMemberEvent>(OnMemberEvent);
-        Command<ClusterEvent.ReachabilityEvent>(OnReachability);
-        Command<ReplicaReport>(OnReport);
-        Command<StartPoint>(OnStartPoint);
-        Command<StartPointFailed>(m =>
-        {
-            if (_phase == Phase.Loading && m.Attempt == _attempt) End(1, $"no state to start from: {m.Error.Message}");
-        });
-        Command<ReplicaReady>(OnReplicaReady);
-        Command<ReplicaFailed>(OnReplicaFailed);
-        Command<ReplicaRefusal>(OnRefusal);
-        Command<RanksCompleted>(OnRanksCompleted);
-        Command<RanksFailed>(OnRanksFailed);
-        Command<GradientSealed>(OnSealed);
-        Command<StepApplied>(OnApplied);
-        Command<BlobWritten>(OnBlobWritten);
-        Command<BlobFailed>(OnBlobFailed);
-        Command<ManifestWritten>(OnManifestWritten);
-        Command<IRunCommand>(m => OnCommand(m, Sender));
-        Command<Deferred>(m => OnCommand(m.Command, m.Client));
-        Command<StopRun>(OnStop);
-        Command<GetStatus>(_ => Sender.Tell(Status()));
-        Command<Regrant>(_ => GrantIdle());
-        Command<Nudge>(_ => OnNudge());
+        Command<ClusterEvent.ReachabilityEvent>(m => Change(m.Member, m is ClusterEvent.UnreachableMember ? MembershipChange.Unreachable : MembershipChange.Reachable));
         Command<SaveSnapshotSuccess>(_ => { });
         Command<SaveSnapshotFailure>(m => _log.Warning(m.Cause, "the journal's snapshot could not be saved; recovery will read more events"));
+        CommandAny(m =>
+        {
+            // None yet, or none any more, while the actor stops.
+            if (_coordinator?.Receive(m, Sender) != true) Unhandled(m);
+        });
     }
 
     /// <inheritdoc/>
@@ -89,16 +66,119 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
+    /// <inheritdoc/>
+    public DateTime UtcNow => DateTime.UtcNow;
+
+    /// <inheritdoc/>
+    public NodeId Node => _node.Id;
+
+    /// <inheritdoc/>
+    public int Pid => Environment.ProcessId;
+
+    /// <inheritdoc/>
+    public IActorRef CheckpointWriter => _node.CheckpointWriter;
+
+    /// <inheritdoc/>
+    public long JournalLength => LastSequenceNr;
+
+    /// <inheritdoc/>
+    public bool HasJournaled => _node.Definition.Journaled;
+
+    /// <inheritdoc/>
+    public RunNotes Notes { get; }
+
+    /// <inheritdoc/>
+    public StepClock Clock => _node.Clock;
+
+    /// <inheritdoc/>
+    IActorRef ICoordinatorHost.Self => Self;
+
     /// <summary>The name of a run's events in the journal.</summary>
     public static string PersistenceIdOf(RunId run) => $"run-{run}";
+
+    /// <inheritdoc/>
+    public void Tell(IActorRef to, object message) => to.Tell(message, Self);
+
+    /// <inheritdoc/>
+    public void TellEntity(ReplicaPlacement placement, object message) =>
+        _region.Tell(new ShardEnvelope(ReplicaEntityId.Of(placement).ToString(), message), Self);
+
+    /// <inheritdoc/>
+    public void Record(IRunEvent @event, Action durable) => PersistAsync(@event, _ => durable());
+
+    /// <inheritdoc/>
+    public void MarkJournaled() => _node.Definition.MarkJournaled();
+
+    /// <inheritdoc/>
+    public void After(TimeSpan time, string key, object message) => Timers.StartSingleTimer(key, message, time);
+
+    /// <inheritdoc/>
+    public bool IsMember(NodeId node) => _cluster.State.Members.Any(m =>
+        Is(m, node) && m.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up);
+
+    /// <inheritdoc/>
+    public bool MayBeAlive(NodeId node) => _cluster.State.Members.Any(m => Is(m, node) && m.Status is not (MemberStatus.Down or MemberStatus.Removed));
+
+    /// <inheritdoc/>
+    public void WatchLink(NodeId node, string dataPlane)
+    {
+        if (node == _node.Id) return;
+        var self = Self;
+        _node.Peers.GetAsync(dataPlane, CancellationToken.None).ContinueWith(
+            connecting =>
+            {
+                if (!connecting.IsCompletedSuccessfully)
+                {
+                    self.Tell(new LinkLost(node, connecting.Exception?.GetBaseException().Message ?? "no connection"));
+                    return;
+                }
+                self.Tell(new LinkUp(node));
+                connecting.Result.Closed += error => self.Tell(new LinkLost(node, error?.Message ?? "closed here"));
+            },
+            TaskScheduler.Default);
+    }
+
+    /// <inheritdoc/>
+    public void FindStartPoint(int attempt, IReadOnlySet<Lineage> versions)
+    {
+        var (store, planHash) = (_node.Definition.Checkpoints, _node.Definition.PlanHash);
+        Task.Run(() =>
+        {
+            var (newest, problems) = store.NewestThatVerifies(planHash, m => versions.Contains(m.Version));
+            var bad = versions.Where(v => newest is null || v.Step > newest.Step).ToList();
+            return new StartPoint(attempt, newest, problems, bad);
+        }).PipeTo(Self, failure: e => new StartPointFailed(attempt, e));
+    }
+
+    /// <inheritdoc/>
+    public void Show(StepDecided step) => Context.System.EventStream.Publish(step);
+
+    /// <inheritdoc/>
+    public void SaveSnapshot(RunSnapshot snapshot) => base.SaveSnapshot(snapshot);
+
+    /// <inheritdoc/>
+    public void EndProcess(RunEnded end)
+    {
+        // A worker's agent ends its node when it is told; what is refused ends at once.
+        if (end.ExitCode == RunEnded.Refused || !_cluster.SelfRoles.Contains(Hosting.RunNode.WorkerRole)) _node.Ended.TrySetResult(end);
+    }
+
+    /// <inheritdoc/>
+    public void TookOffice(Term term) => Context.Parent.Tell(new InOffice(term));
+
+    /// <inheritdoc/>
+    public void StepDown(Term newer)
+    {
+        Context.Parent.Tell(new TermSeen(newer));
+        Context.Stop(Self);
+    }
 
     /// <inheritdoc/>
     protected override void PreStart()
     {
         base.PreStart();
-        _notes.RecoveryStarted();
+        Notes.RecoveryStarted();
         _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IMemberEvent), typeof(ClusterEvent.IReachabilityEvent));
-        Timers.StartPeriodicTimer("nudge", new Nudge(), NudgeInterval);
     }
 
     /// <inheritdoc/>
@@ -108,59 +188,19 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         base.PostStop();
     }
 
-    private void OnRecovered()
-    {
-        _notes.RecoveryCompleted();
-        var definition = _node.Definition;
-        if (_state.Created is { } created)
-        {
-            string? foreign =
-                created.Run != _node.Run ? $"the journal belongs to run {created.Run}, this node to run {_node.Run}"
-                : created.PlanHash != definition.PlanHash ? $"the journal's plan hash is {created.PlanHash}, this plan's over its data is {definition.PlanHash}: use another --run-dir for another plan"
-                : created.NumericsClass != _node.NumericsClass ? $"the run's numerics class is {created.NumericsClass}, this node's is {_node.NumericsClass}: its processor or libraries compute other bits"
-                : null;
-            if (foreign is not null)
-            {
-                Refuse(foreign);
-                return;
-            }
-            if (!definition.Journaled) definition.MarkJournaled();
-        }
-        else if (_node.Definition.Journaled)
-        {
-            Refuse($"the journal is empty, but run {_node.Run} has journaled before: this is not the run's journal, or it was deleted");
-            return;
-        }
-        else
-        {
-            Record(new RunCreated(_node.Run, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass)), _ => definition.MarkJournaled());
-        }
-        if (_state.Coordinator is { } last && _node.LastTerm is { } held && (last.Term.Value > held.Value || (last.Term == held && (last.Node != _node.Id.Name || last.Pid != Environment.ProcessId))))
-        {
-            // This process coordinated before, and someone else has since: it was cut off, and its view of the cluster is stale.
-            _term = held;
-            StepDown(last.Term);
-            return;
-        }
-        _term = new Term((_state.Coordinator?.Term.Value ?? 0) + 1);
-        _node.LastTerm = _term;
-        _detail = "taking office";
-        Record(new CoordinatorStarted(_term, _node.Id.Name, Environment.ProcessId), _ => StartGathering());
-    }
-
     /// <inheritdoc/>
     protected override void OnRecoveryFailure(Exception reason, object? message = null)
     {
-        _notes.JournalProblem = $"the journal cannot be read: {reason.GetBaseException().Message}";
-        _notes.Add(_notes.JournalProblem);
+        Notes.JournalProblem = $"the journal cannot be read: {reason.GetBaseException().Message}";
+        Notes.Add(Notes.JournalProblem);
         base.OnRecoveryFailure(reason, message);
     }
 
     /// <inheritdoc/>
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
     {
-        _notes.JournalProblem = $"the journal cannot be written: {cause.GetBaseException().Message}";
-        _notes.Add($"{_notes.JournalProblem}; this coordinator (term {_term}) steps down and reads the journal again");
+        Notes.JournalProblem = $"the journal cannot be written: {cause.GetBaseException().Message}";
+        Notes.Add($"{Notes.JournalProblem}; this coordinator (term {_coordinator?.Term}) steps down and reads the journal again");
         base.OnPersistFailure(cause, @event, sequenceNr);
     }
 
@@ -172,120 +212,38 @@ public sealed partial class TrainingRun : ReceivePersistentActor, IWithTimers
         Context.Stop(Self);
     }
 
-    /// <summary>Persists an event without holding up other messages; what depends on it runs in <paramref name="durable"/>.</summary>
-    private void Record<TEvent>(TEvent @event, Action<TEvent> durable) where TEvent : IRunEvent
+    private void OnRecovered()
     {
-        if (_pendingEvents++ == 0) _oldestPending = DateTime.UtcNow;
-        PersistAsync(@event, e =>
+        Notes.RecoveryCompleted();
+        if (_hasRivals && _recovered.Coordinator is { } last && last.Term.Value > _known.Value && (last.Node != Node.Name || last.Pid != Pid))
         {
-            _pendingEvents--;
-            _oldestPending = DateTime.UtcNow;
-            if (_journalSlow)
-            {
-                _journalSlow = false;
-                _notes.JournalProblem = null;
-                _notes.Add("the journal answers again");
-            }
-            _state = _state.Apply(e);
-            durable(e);
-        });
-    }
-
-    private void OnCommand(IRunCommand command, IActorRef client)
-    {
-        if (_phase == Phase.Starting)
-        {
-            client.Tell(new CommandAnswer(false, "the coordinator takes office; try again", null, Retry: true));
+            Context.Parent.Tell(new TermSeen(last.Term));
+            Context.Stop(Self);
             return;
         }
-        if (_pendingCommands > 0)
-        {
-            // One at a time: the next command's effective step depends on this one's.
-            Timers.StartSingleTimer(command.CommandId, new Deferred(command, client), TimeSpan.FromMilliseconds(20));
-            return;
-        }
-        var outcome = RunRules.Process(_state, command, _grantedThrough.Next, _node.Plan);
-        if (outcome.Event is not { } @event)
-        {
-            client.Tell(outcome.Answer);
-            return;
-        }
-        _pendingCommands++;
-        Record(@event, e =>
-        {
-            _pendingCommands--;
-            _notes.Add($"{e.GetType().Name} by {command.Sender}: {outcome.Answer.Message}");
-            client.Tell(outcome.Answer);
-            OpenStep();
-        });
+        var definition = _node.Definition;
+        var facts = new RunFacts(
+            _node.Run, _node.Plan, _node.Layout, _node.VirtualRanks, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass),
+            (data, step) => definition.Data.At(data).UnmaskedTokens(step));
+        _coordinator = new Coordinator(this, facts, _target, _recovered, _lost);
+        _coordinator.Start();
+        Timers.StartPeriodicTimer("tick", new Tick(), Coordinator.TickInterval);
     }
 
-    private RunStatus Status()
+    private void OnTick()
     {
-        var last = _state.Committed.Count > 0 ? _state.Committed[^1] : null;
-        string state = _phase == Phase.Finished ? "finished" : _paused ? "paused" : _phase == Phase.Stepping && !_waitingForWorkers && !_journalSlow ? "running" : "waiting";
-        var placements = _phase is Phase.Stepping or Phase.Finished or Phase.Placing ? _state.Placed?.Placements ?? [] : [];
-        return new RunStatus(
-            state, _notes.JournalProblem ?? _detail, _state.Committed.Count, _target.Steps,
-            [.. _roster.Reachable.Select(w => new WorkerStatus(w.Hello.Node.Name, w.Hello.Pid, w.Devices.Count)).OrderBy(w => w.Node, StringComparer.Ordinal)],
-            _node.Id.Name, Environment.ProcessId, _term.Value,
-            [.. placements.Select(p => new ShardStatus(p.Shard.ToString(), p.Replica.Value, p.Node.Name, ShardBytes(_node.Layout.Shards[p.Shard.Value])))],
-            _progress?.FrozenPrefix ?? _state.FrozenPrefixAt(_version.Step.Next),
-            last is null ? 0 : BitConverter.UInt32BitsToSingle(last.LossBits), last?.LearningRate ?? 0, last?.GradientNorm ?? 0,
-            _meter.TokensPerSecond, _state.Seals.Count > 0 ? _state.Seals[^1].Version.Step.Value : null, _notes.All())
-        {
-            MtpLoss = last?.MtpLoss ?? 0,
-            BalanceLoss = last?.BalanceLoss ?? 0,
-            Commands = _state.CommandsFor(_version.Step),
-        };
+        _coordinator!.Tick();
+        if (_coordinator.IsInOffice) TookOffice(_coordinator.Term);
     }
 
-    private long ShardBytes(Model.ShardInfo shard) => sizeof(float) * (_state.HasMoments(shard, _version.Step) ? 3L : 1L) * shard.Length;
-
-    private void OnNudge()
+    private void OnMemberEvent(ClusterEvent.IMemberEvent message)
     {
-        if (_pendingEvents > 0 && !_journalSlow && DateTime.UtcNow - _oldestPending > SlowJournal)
-        {
-            _journalSlow = true;
-            _notes.JournalProblem = "the journal does not confirm writes (locked, or its server is down); steps wait for it";
-            _notes.Add(_notes.JournalProblem);
-        }
-        DropFormerMembers();
-        switch (_phase)
-        {
-            case Phase.Gathering: TryProceed(); break;
-            case Phase.Placing: SendStarts(); break;
-            case Phase.Promising: SendPromises(); break;
-            case Phase.Stepping: NudgeStep(); break;
-            // Agents end their nodes when they are told; a node that only coordinates has none.
-            case Phase.Finished when _end is not null && !_cluster.SelfRoles.Contains(Hosting.RunNode.WorkerRole): _node.Ended.TrySetResult(_end); break;
-            default: break;
-        }
+        if (message is ClusterEvent.MemberRemoved or ClusterEvent.MemberDowned or ClusterEvent.MemberLeft or ClusterEvent.MemberExited)
+            Change(message.Member, MembershipChange.Gone);
     }
 
-    /// <summary>The run is over for every node of this start.</summary>
-    private void End(int exitCode, string message)
-    {
-        _phase = Phase.Finished;
-        _detail = message;
-        _end = new RunEnded(exitCode, message);
-        foreach (var worker in _roster.Workers) worker.Hello.Agent.Tell(_end);
-    }
+    private void Change(Member member, MembershipChange change) =>
+        _coordinator?.Receive(new MembershipChanged(member.Address.ToString(), member.UniqueAddress.Uid, change), Self);
 
-    /// <summary>This node's journal is not the run's. Nothing was written; another node may hold the right one, so only this node ends.</summary>
-    private void Refuse(string reason)
-    {
-        _phase = Phase.Finished;
-        _detail = reason;
-        _notes.Add(reason);
-        _node.Ended.TrySetResult(new RunEnded(RunEnded.Refused, reason));
-    }
-
-    private void Halt(Step step, string reason)
-    {
-        _log.Error("halting at step {0}: {1}", step, reason);
-        _notes.Add($"halted at step {step}: {reason}");
-        Record(new RunHalted(step, reason), _ => End(1, $"halted at step {step}: {reason}"));
-        _phase = Phase.Finished;
-    }
+    private static bool Is(Member member, NodeId node) => member.UniqueAddress.Uid == node.Uid && member.Address.ToString() == node.Address;
 }

@@ -20,6 +20,16 @@ public sealed class DeviceSlot(NodeId node, IActorRef actor)
 
     /// <summary>Earliest moment for the next grant after a failure, so that a broken link is not hammered.</summary>
     public DateTime NotBefore { get; set; }
+
+    /// <summary>Seconds that a rank takes it, as a moving average; 0 before its first result.</summary>
+    public double SecondsPerRank { get; private set; }
+
+    /// <summary>Notes the time of a grant that it has finished.</summary>
+    public void Finished(int ranks, TimeSpan took)
+    {
+        double seconds = took.TotalSeconds / ranks;
+        SecondsPerRank = SecondsPerRank == 0 ? seconds : (0.7 * SecondsPerRank) + (0.3 * seconds);
+    }
 }
 
 /// <summary>A worker node as the coordinator sees it.</summary>
@@ -34,8 +44,26 @@ public sealed class Worker(WorkerHello hello)
     /// <summary>How many times in a row it did not name a replica that it should hold.</summary>
     public int HellosWithoutReplica { get; set; }
 
-    /// <summary>The failure detector does not hear it. It keeps its replicas until it is removed, but gets no work.</summary>
+    /// <summary>The failure detector does not hear it.</summary>
     public bool Unreachable { get; set; }
+
+    /// <summary>The connection to its tensor server is gone: most likely its process is.</summary>
+    public bool LinkLost { get; set; }
+
+    /// <summary>It has not spoken for longer than the plan allows.</summary>
+    public bool Silent { get; set; }
+
+    /// <summary>It was told to go: it gets no new work, and its replicas move away.</summary>
+    public bool Draining { get; set; }
+
+    /// <summary>When it spoke last.</summary>
+    public DateTime HeardAt { get; set; }
+
+    /// <summary>When its link was asked for last.</summary>
+    public DateTime LinkAskedAt { get; set; }
+
+    /// <summary>Whether it can be given work. It keeps its replicas while it cannot, as long as nobody waits for them.</summary>
+    public bool CanWork => !Unreachable && !LinkLost && !Silent && !Draining;
 }
 
 /// <summary>The worker nodes of a run, in the order in which they came.</summary>
@@ -47,7 +75,7 @@ public sealed class WorkerRoster
     public IReadOnlyCollection<Worker> Workers => _workers.Values;
 
     /// <summary>Workers that can be given work.</summary>
-    public IEnumerable<Worker> Reachable => _workers.Values.Where(w => !w.Unreachable);
+    public IEnumerable<Worker> Reachable => _workers.Values.Where(w => w.CanWork);
 
     /// <summary>Devices that can be given work.</summary>
     public IEnumerable<DeviceSlot> Devices => Reachable.SelectMany(w => w.Devices);

@@ -27,7 +27,21 @@ public sealed class ReplicaDirectory(BufferPool pool) : IDataPlaneHandler
     /// <inheritdoc/>
     public async ValueTask<PullResult> OnPullAsync(FrameHeader header, CancellationToken ct)
     {
-        var (replica, length) = Find(header.Shard, header.Replica, header.Lineage);
+        var (replica, length) = Find(header.Shard, header.Replica, header.Kind == FrameKind.PullState ? null : header.Lineage);
+        if (header.Kind == FrameKind.PullState)
+        {
+            var (state, version, release) = replica.CopyState();
+            return new PullResult(state, 0, checked((int)state.Length), () =>
+            {
+                state.Dispose();
+                release();
+            }, Version: version);
+        }
+        if (header.Kind == FrameKind.PullGradient)
+        {
+            var (sum, digest, release) = await replica.BorrowGradientAsync(header.Lineage, ct).ConfigureAwait(false);
+            return new PullResult(sum, 0, length, release, digest);
+        }
         // The copy leaves the replica free to apply the next step however slowly the reader takes the bytes.
         var copy = pool.Rent(length);
         try

@@ -9,9 +9,10 @@ namespace ElasticTrain.Actors.Shards;
 
 /// <summary>
 /// One replica of a dense or an expert shard: a Cluster Sharding entity around a <see cref="ShardReplica"/>. It obeys the highest
-/// term that it has promised, applies decided steps, and copies its state for checkpoints. Until a coordinator starts it, it serves nothing.
+/// term that it has promised, applies decided steps, and copies its state for checkpoints. Until a coordinator starts it, it serves nothing. One that is made
+/// from a living sibling follows that until it is admitted.
 /// </summary>
-public sealed class ShardActor : ReceiveActor
+public sealed partial class ShardActor : ReceiveActor, IWithTimers
 {
     private readonly NodeRuntime _node;
     private readonly ReplicaEntityId _id;
@@ -23,7 +24,7 @@ public sealed class ShardActor : ReceiveActor
     private ulong _checksum;
     private bool _loading;
 
-    private sealed record Loaded(ShardState State, Lineage Version);
+    private sealed record Loaded(ShardState State, Lineage Version, SiblingSource? Sibling);
     private sealed record LoadFailed(Exception Error);
 
     /// <summary>Made by Cluster Sharding.</summary>
@@ -37,16 +38,28 @@ public sealed class ShardActor : ReceiveActor
         Receive<Loaded>(OnLoaded);
         Receive<LoadFailed>(OnLoadFailed);
         Receive<PromiseTerm>(m => { if (Obey(m.Term)) Report(); });
-        Receive<GradientSealed>(m => { if (_replica?.Seal == m) _coordinator.Tell(m); });
+        Receive<GradientSealed>(OnSealed);
         Receive<ReportSeal>(m => { if (Obey(m.Term) && _replica?.Seal is { } seal && seal.Input == m.Input) _coordinator.Tell(seal); });
         Receive<ApplyStep>(OnApply);
         Receive<SnapshotReplica>(OnSnapshot);
         Receive<StopReplica>(m => { if (Obey(m.Term)) Context.Stop(Self); });
+        Receive<AdmitReplica>(m => { if (Obey(m.Term)) EndFollowing(); });
+        Receive<FollowStep>(OnFollowStep);
+        Receive<SiblingStep>(OnSiblingStep);
+        Receive<AskSibling>(_ => Ask());
+        Receive<GradientPulled>(m => Follow(m.Step));
+        Receive<PullFailed>(OnPullFailed);
+        Receive<ReplicaRefusal>(m => { if (m.Replica == _sibling?.Replica) Fail(m.Reason); });
+        Receive<Terminated>(m => { if (m.ActorRef.Equals(_sibling?.Actor)) Fail($"its sibling {_id.Shard}~{_sibling.Replica} has ended"); });
     }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc/>
     protected override void PostStop()
     {
+        _stopping.Cancel();
         if (_replica is null) return;
         _node.Replicas.Remove(_id.Shard, _id.Replica);
         _node.HeldReplicas.TryRemove((_id.Shard, _id.Replica), out _);
@@ -74,9 +87,10 @@ public sealed class ShardActor : ReceiveActor
         }
         if (_loading) return;
         _loading = true;
-        var self = Self;
-        Task.Run(() => _node.LoadShard(message.Shard, message.Source))
-            .PipeTo(self, success: state => new Loaded(state, message.Source.Version), failure: e => new LoadFailed(e));
+        (message.Source.Sibling is { } sibling
+            ? CopyAsync(sibling)
+            : Task.Run(() => new Loaded(_node.LoadShard(message.Shard, message.Source), message.Source.Version, null)))
+            .PipeTo(Self, failure: e => new LoadFailed(e));
     }
 
     private void OnLoaded(Loaded message)
@@ -88,13 +102,20 @@ public sealed class ShardActor : ReceiveActor
         _node.Replicas.Add(replica, message.State.Info.Length);
         _node.HeldReplicas[(_id.Shard, _id.Replica)] = (() => replica.Applied, Self);
         _coordinator.Tell(new ReplicaReady(_id.Shard, _id.Replica, message.Version, Self));
+        if (message.Sibling is { } sibling) BeginFollowing(sibling);
     }
 
     private void OnLoadFailed(LoadFailed message)
     {
         _log.Error(message.Error, "{0}~{1} could not be loaded", _id.Shard, _id.Replica);
-        _coordinator.Tell(new ReplicaFailed(_id.Shard, _id.Replica, message.Error.Message));
-        Context.Stop(Self);
+        Fail(message.Error.Message);
+    }
+
+    private void OnSealed(GradientSealed message)
+    {
+        if (_replica?.Seal != message) return;
+        _coordinator.Tell(message);
+        if (_pending is { } step) Follow(step);
     }
 
     private void OnApply(ApplyStep message)
@@ -106,20 +127,35 @@ public sealed class ShardActor : ReceiveActor
             _coordinator.Tell(new StepApplied(_id.Shard, _id.Replica, message.Output, _checksum));
             return;
         }
+        if (_sibling is not null)
+        {
+            // What a follower lacks it gets from its sibling.
+            Follow(message);
+            return;
+        }
         if (_replica.Applied != message.Input)
         {
             Refuse(Sender, $"step {message.Output.Step} follows {message.Input}, the replica is at {_replica.Applied}");
             return;
         }
-        if (_replica.Seal is null && !Model.ParameterLayout.IsFrozen(_node.Layout.Shards[_id.Shard.Value], message.FrozenPrefix))
+        if (LacksGradient(message))
         {
             Refuse(Sender, $"step {message.Output.Step} is decided, but this replica has not sealed its gradient");
             return;
         }
-        _checksum = _replica.Apply(message);
-        _decision = message;
-        _coordinator.Tell(new StepApplied(_id.Shard, _id.Replica, message.Output, _checksum));
+        Advance(_replica, message);
     }
+
+    private void Advance(ShardReplica replica, ApplyStep step)
+    {
+        _checksum = replica.Apply(step);
+        _decision = step;
+        _coordinator.Tell(new StepApplied(_id.Shard, _id.Replica, step.Output, _checksum));
+        TellFollower(step);
+    }
+
+    private bool LacksGradient(ApplyStep step) =>
+        _replica!.Seal is null && !Model.ParameterLayout.IsFrozen(_node.Layout.Shards[_id.Shard.Value], step.FrozenPrefix);
 
     private void OnSnapshot(SnapshotReplica message)
     {
@@ -136,7 +172,7 @@ public sealed class ShardActor : ReceiveActor
     }
 
     private void Report() =>
-        _coordinator.Tell(new ReplicaReport(_id.Shard, _id.Replica, _promised, _replica?.Applied ?? default, _decision));
+        _coordinator.Tell(new ReplicaReport(_id.Shard, _id.Replica, _promised, _replica?.Applied ?? default, _decision) { Seal = _replica?.Seal });
 
     /// <summary>Promises a term at least as high as any seen; refuses a lower one by name.</summary>
     private bool Obey(Term term, IActorRef? coordinator = null)
@@ -155,5 +191,11 @@ public sealed class ShardActor : ReceiveActor
     {
         _log.Warning("{0}~{1} refuses: {2}", _id.Shard, _id.Replica, reason);
         to.Tell(new ReplicaRefusal(_id.Shard, _id.Replica, _promised, _replica?.Applied ?? default, reason));
+    }
+
+    private void Fail(string reason)
+    {
+        _coordinator.Tell(new ReplicaFailed(_id.Shard, _id.Replica, reason));
+        Context.Stop(Self);
     }
 }

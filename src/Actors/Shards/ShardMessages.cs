@@ -31,7 +31,19 @@ public sealed record SiblingSource(ReplicaId Replica, string DataPlane, IActorRe
 /// <param name="Term">The sender's term.</param>
 public sealed record AdmitReplica(Term Term);
 
-/// <summary>Bring a replica to life from a stored state. Only the coordinator sends this; a replica that was never started refuses to serve.</summary>
+/// <summary>What did you apply after this version? Asked again while nothing comes; to ask is to have later steps kept.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">The replica that asks: it was made from the one that is asked.</param>
+/// <param name="Applied">The version that it has.</param>
+public sealed record FollowStep(ShardId Shard, ReplicaId Replica, Lineage Applied);
+
+/// <summary>The answer to <see cref="FollowStep"/>: an applied decision. A <see cref="ReplicaRefusal"/> instead says that it is not kept any more.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Replica">The replica that was asked.</param>
+/// <param name="Step">The decision, of whatever term: it holds for every replica.</param>
+public sealed record SiblingStep(ShardId Shard, ReplicaId Replica, ApplyStep Step);
+
+/// <summary>Bring a replica to life from a stored state or from a sibling's. Only the coordinator sends this; a replica that was never started refuses to serve.</summary>
 /// <param name="Term">The sender's term.</param>
 /// <param name="Run">The run.</param>
 /// <param name="Shard">The shard.</param>
@@ -47,10 +59,10 @@ public sealed record StartReplica(Term Term, RunId Run, ShardId Shard, ReplicaId
 /// <param name="Actor">The entity.</param>
 public sealed record ReplicaReady(ShardId Shard, ReplicaId Replica, Lineage Applied, IActorRef Actor);
 
-/// <summary>A replica could not load its state.</summary>
+/// <summary>A replica could not load its state, or not follow its sibling. It has ended.</summary>
 /// <param name="Shard">The shard.</param>
 /// <param name="Replica">Its number.</param>
-/// <param name="Reason">What is wrong with the stored state.</param>
+/// <param name="Reason">What is wrong.</param>
 public sealed record ReplicaFailed(ShardId Shard, ReplicaId Replica, string Reason);
 
 /// <summary>Obey this term and refuse lower ones; report how far you are.</summary>

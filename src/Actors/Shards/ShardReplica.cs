@@ -4,24 +4,30 @@ using ElasticTrain.Core;
 namespace ElasticTrain.Actors.Shards;
 
 /// <summary>
-/// A live replica: the shard's state, the reducer of the step in progress, and the version that it serves. Thread-safe, because devices
+/// A live replica: the shard's state, the sums of the step in progress and of the one after it, and the version that it serves. Thread-safe, because devices
 /// of this node and sockets contribute and pull at the same time; its entity actor decides when a step is applied.
 /// </summary>
-public sealed class ShardReplica : IDisposable
+public sealed partial class ShardReplica : IDisposable
 {
     private const int RememberedVersions = 64;
+
+    /// <summary>Histories of the next step that are collected: one is the run's, another one may come from a device that heard of a coordinator deposed since.</summary>
+    private const int RoundsAhead = 2;
 
     private readonly Lock _gate = new();
     private readonly ReaderWriterLockSlim _tensors = new();
     private readonly Queue<Lineage> _past = new();
     private readonly HashSet<Lineage> _pastSet = [];
+    private readonly List<ReplicaRound> _ahead = [];
+    private readonly RetainedSteps _retained;
     private readonly int _virtualRanks;
     private readonly BufferPool _pool;
     private readonly Action<GradientSealed> _onSealed;
     private readonly ShardState _state;
-    private Round _round;
-    private readonly PulseSignal _changed = new();
+    private readonly PulseSignal _moved = new(), _sealedOrMoved = new();
+    private ReplicaRound _round;
     private Lineage _applied;
+    private ulong? _stateChecksum;
     private GradientSealed? _seal;
     private bool _stopped;
 
@@ -31,8 +37,10 @@ public sealed class ShardReplica : IDisposable
     /// <param name="version">The version that <paramref name="state"/> holds.</param>
     /// <param name="virtualRanks">V.</param>
     /// <param name="pool">Where reduction buffers come from.</param>
-    /// <param name="onSealed">Called once per step, from the thread that completed the sum.</param>
-    public ShardReplica(ShardState state, ReplicaId replica, Lineage version, int virtualRanks, BufferPool pool, Action<GradientSealed> onSealed)
+    /// <param name="onSealed">Called once per step whose input version the replica has, from the thread that completed the sum or got it to that version.</param>
+    /// <param name="time">The clock by which followers are given up; null for the system's.</param>
+    public ShardReplica(
+        ShardState state, ReplicaId replica, Lineage version, int virtualRanks, BufferPool pool, Action<GradientSealed> onSealed, TimeProvider? time = null)
     {
         _state = state;
         Replica = replica;
@@ -40,7 +48,8 @@ public sealed class ShardReplica : IDisposable
         _virtualRanks = virtualRanks;
         _pool = pool;
         _onSealed = onSealed;
-        _round = NewRound();
+        _round = NewRound(version);
+        _retained = new RetainedSteps(_gate, (long)state.Info.Length * sizeof(float), time ?? TimeProvider.System);
     }
 
     /// <summary>The shard.</summary>
@@ -61,41 +70,23 @@ public sealed class ShardReplica : IDisposable
         get { lock (_gate) return _seal; }
     }
 
-    /// <summary>Adds a block of ranks to the step in progress. A block of a step already applied is dropped: it carries the same bits.</summary>
+    /// <summary>
+    /// Adds a block of ranks to the step in progress, or to the next one: a sibling that was faster may have served its input version already. A block of a
+    /// step already applied is dropped: it carries the same bits.
+    /// </summary>
     /// <param name="input">The version that the gradient was computed on.</param>
     /// <param name="block">An aligned block of the reduction tree.</param>
     /// <param name="values">The block's sum, [length]; ignored for a marker.</param>
     /// <param name="marker">The block's tokens missed this shard: +0.0 everywhere.</param>
-    /// <exception cref="DataPlaneRefusedException">The version belongs to another history, or is not here yet.</exception>
+    /// <exception cref="DataPlaneRefusedException">The version belongs to another history, or will not be here soon.</exception>
     /// <exception cref="ContributionMismatchException">The ranks were contributed before, with other values; shard and step are named.</exception>
     public void Contribute(Lineage input, RankRange block, ReadOnlySpan<float> values, bool marker)
     {
-        Round round;
-        lock (_gate)
-        {
-            if (_stopped) throw new DataPlaneRefusedException($"{Shard}~{Replica} was stopped");
-            if (input != _applied)
-            {
-                if (_pastSet.Contains(input)) return;
-                throw new DataPlaneRefusedException(
-                    $"{Shard}~{Replica} refuses a contribution of lineage {input.Step}:{input.Digest}: it is at {_applied.Step}:{_applied.Digest}");
-            }
-            // A reducer of its own for every step: a late duplicate that passed this check meets the old one.
-            round = _round;
-            round.Users++;
-        }
+        if (Enter(input) is not { } round) return;
         try
         {
             var outcome = marker ? round.Reducer.ContributeMarker(block) : round.Reducer.Contribute(block, values);
-            if (outcome != ContributionOutcome.Completed) return;
-            var (sumOfSquares, finite, digest) = GradientStatistics.Of(round.Reducer.Sum!.Span, round.Reducer.SumDigest);
-            var seal = new GradientSealed(Shard, Replica, input, sumOfSquares, finite, digest);
-            lock (_gate)
-            {
-                if (round.Retired) return;
-                _seal = seal;
-            }
-            _onSealed(seal);
+            if (outcome == ContributionOutcome.Completed) Complete(round);
         }
         catch (ContributionMismatchException mismatch)
         {
@@ -103,19 +94,17 @@ public sealed class ShardReplica : IDisposable
         }
         finally
         {
-            bool last;
-            lock (_gate) last = --round.Users == 0 && round.Retired;
-            if (last) round.Reducer.Reset();
+            lock (_gate) round.Leave();
         }
     }
 
     /// <summary>Applies a decided step.</summary>
-    /// <returns>Checksum of the new state.</returns>
+    /// <returns>Checksum of the new state; 0 where nothing was computed.</returns>
     /// <exception cref="InvalidOperationException">The decision does not follow the version that this replica has, or its gradient is not sealed.</exception>
     public ulong Apply(ApplyStep step)
     {
         bool frozen = Model.ParameterLayout.IsFrozen(_state.Info, step.FrozenPrefix);
-        Round round;
+        ReplicaRound round;
         lock (_gate)
         {
             if (step.Input != _applied) throw new InvalidOperationException($"{Shard}~{Replica} is at {_applied}; the decision follows {step.Input}.");
@@ -123,7 +112,7 @@ public sealed class ShardReplica : IDisposable
             round = _round;
         }
         ulong checksum;
-        bool unused;
+        GradientSealed? seal;
         _tensors.EnterWriteLock();
         try
         {
@@ -132,17 +121,20 @@ public sealed class ShardReplica : IDisposable
             {
                 Remember(_applied);
                 _applied = step.Output;
-                _seal = null;
-                unused = Retire();
-                _round = NewRound();
-                _changed.Pulse();
+                if (!frozen && !step.Decision.Skipped) _stateChecksum = checksum;
+                _retained.Add(step, frozen ? null : round);
+                round.Retire();
+                _round = TakeAhead(step.Output);
+                seal = _seal = SealOf(_round);
+                _moved.Pulse();
+                _sealedOrMoved.Pulse();
             }
         }
         finally
         {
             _tensors.ExitWriteLock();
         }
-        if (unused) round.Reducer.Reset();
+        if (seal is not null) _onSealed(seal);
         return checksum;
     }
 
@@ -156,16 +148,15 @@ public sealed class ShardReplica : IDisposable
     {
         while (true)
         {
-            Task changed;
+            Task moved;
             lock (_gate)
             {
-                if (_stopped) throw new DataPlaneRefusedException($"{Shard}~{Replica} was stopped");
-                if (_applied.Step > version.Step || (_applied.Step == version.Step && _applied != version))
-                    throw new DataPlaneRefusedException($"{Shard}~{Replica} cannot serve {version}: it is at {_applied}");
-                changed = _changed.Next;
+                RequireRunning();
+                RequireAhead(version, "cannot serve");
+                moved = _moved.Next;
             }
             if (TryCopy(version, destination, offset)) return;
-            await changed.WaitAsync(ct).ConfigureAwait(false);
+            await moved.WaitAsync(ct).ConfigureAwait(false);
         }
     }
 
@@ -188,15 +179,17 @@ public sealed class ShardReplica : IDisposable
     /// <summary>Refuses everything from now on and frees the tensors.</summary>
     public void Dispose()
     {
-        bool unused;
         lock (_gate)
         {
             if (_stopped) return;
             _stopped = true;
-            unused = Retire();
-            _changed.Pulse();
+            _round.Retire();
+            foreach (var round in _ahead) round.Retire();
+            _ahead.Clear();
+            _retained.Dispose();
+            _moved.Pulse();
+            _sealedOrMoved.Pulse();
         }
-        if (unused) _round.Reducer.Reset();
         _tensors.EnterWriteLock();
         try
         {
@@ -207,6 +200,64 @@ public sealed class ShardReplica : IDisposable
             _tensors.ExitWriteLock();
         }
     }
+
+    /// <summary>The round that a contribution belongs to; null if its step is applied already.</summary>
+    private ReplicaRound? Enter(Lineage input)
+    {
+        lock (_gate)
+        {
+            RequireRunning();
+            if (_pastSet.Contains(input)) return null;
+            var round = input == _applied ? _round : input.Step == _applied.Step.Next ? Ahead(input) : throw new DataPlaneRefusedException(
+                $"{Shard}~{Replica} refuses a contribution of lineage {input.Step}:{input.Digest}: it is at {_applied.Step}:{_applied.Digest}");
+            round.Enter();
+            return round;
+        }
+    }
+
+    private ReplicaRound Ahead(Lineage input)
+    {
+        if (_ahead.Find(round => round.Input == input) is { } known) return known;
+        if (_ahead.Count == RoundsAhead)
+        {
+            _ahead[0].Retire();
+            _ahead.RemoveAt(0);
+        }
+        var added = NewRound(input);
+        _ahead.Add(added);
+        return added;
+    }
+
+    /// <summary>The round of the version that the replica has got to; the others will never be wanted.</summary>
+    private ReplicaRound TakeAhead(Lineage version)
+    {
+        var next = _ahead.Find(round => round.Input == version);
+        foreach (var round in _ahead)
+            if (round != next) round.Retire();
+        _ahead.Clear();
+        return next ?? NewRound(version);
+    }
+
+    private void Complete(ReplicaRound round)
+    {
+        var statistics = GradientStatistics.Of(round.Reducer.Sum!.Span, round.Reducer.SumDigest);
+        GradientSealed? seal = null;
+        lock (_gate)
+        {
+            if (round.IsRetired) return;
+            round.Statistics = statistics;
+            if (round == _round)
+            {
+                // A round ahead is reported with the state's checksum, when the replica has that state.
+                seal = _seal = SealOf(round);
+                _sealedOrMoved.Pulse();
+            }
+        }
+        if (seal is not null) _onSealed(seal);
+    }
+
+    private GradientSealed? SealOf(ReplicaRound round) => round.Statistics is not { } found ? null
+        : new GradientSealed(Shard, Replica, round.Input, found.SumOfSquares, found.Finite, found.Digest) { StateChecksum = _stateChecksum };
 
     private bool TryCopy(Lineage version, NativeBuffer destination, long offset)
     {
@@ -224,14 +275,19 @@ public sealed class ShardReplica : IDisposable
         }
     }
 
-    private Round NewRound() => new(new TreeReducer(_virtualRanks, _state.Info.Length, _pool));
-
-    /// <summary>Ends the step in progress; true when nobody uses its reducer any more. Otherwise the last user gives its buffers back.</summary>
-    private bool Retire()
+    private void RequireRunning()
     {
-        _round.Retired = true;
-        return _round.Users == 0;
+        if (_stopped) throw new DataPlaneRefusedException($"{Shard}~{Replica} was stopped");
     }
+
+    /// <summary>Refuses a version that the replica will never have again.</summary>
+    private void RequireAhead(Lineage version, string cannot)
+    {
+        if (_applied.Step > version.Step || (_applied.Step == version.Step && _applied != version))
+            throw new DataPlaneRefusedException($"{Shard}~{Replica} {cannot} {version}: it is at {_applied}");
+    }
+
+    private ReplicaRound NewRound(Lineage input) => new(input, new TreeReducer(_virtualRanks, _state.Info.Length, _pool));
 
     private void Remember(Lineage version)
     {
@@ -245,15 +301,5 @@ public sealed class ShardReplica : IDisposable
         var copy = new NativeBuffer(source.Length);
         source.Span.CopyTo(copy.Span);
         return copy;
-    }
-
-    /// <summary>The reducer of one step, and who is in it.</summary>
-    private sealed class Round(TreeReducer reducer)
-    {
-        public TreeReducer Reducer { get; } = reducer;
-
-        public int Users { get; set; }
-
-        public bool Retired { get; set; }
     }
 }

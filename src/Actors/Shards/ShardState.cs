@@ -104,6 +104,12 @@ public sealed class ShardState : IDisposable
         Moment2.Dispose();
     }
 
+    /// <summary>Gives the moments' memory back if they are zero everywhere: a copy of a replica without moments has zeros.</summary>
+    public void ReleaseZeroMoments()
+    {
+        if (CheckpointStore.AreZero(Moment1.Span) && CheckpointStore.AreZero(Moment2.Span)) ResizeMoments(0);
+    }
+
     /// <summary>Zeros where there were none; nothing, and the memory given back, for 0; otherwise what is there.</summary>
     private void ResizeMoments(long length)
     {

@@ -99,7 +99,7 @@ public sealed class DataPlaneClient : IAsyncDisposable
     /// <param name="values">Holds the values; must not change before the task ends.</param>
     /// <param name="offset">First value.</param>
     /// <param name="length">Number of values.</param>
-    /// <param name="ct">Stops waiting for the answer; a frame that is being sent is sent to its end.</param>
+    /// <param name="ct">Stops waiting for the connection or for the answer; a frame that is being sent is sent to its end.</param>
     /// <exception cref="DataPlaneRefusedException">The node refuses it, for the reason given.</exception>
     /// <exception cref="DataPlaneConnectionException">The connection broke; the node may have taken it or not.</exception>
     public Task ContributeAsync(
@@ -130,6 +130,27 @@ public sealed class DataPlaneClient : IAsyncDisposable
     /// <exception cref="DataPlaneConnectionException">The connection broke.</exception>
     public Task PullAsync(Lineage version, ShardId shard, ReplicaId replica, NativeBuffer destination, long offset, int length, CancellationToken ct) =>
         RequestAsync(Header(FrameKind.Pull, version, shard, replica), default, NativeBytes.Of(destination, offset, length), ct);
+
+    /// <summary>Copies a shard's parameters, first and second moments, one after another, as they are now. Errors as for <see cref="PullAsync"/>.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="replica">The replica asked.</param>
+    /// <param name="destination">Where they go, [3 * length of the shard]; as for <see cref="PullAsync"/>.</param>
+    /// <param name="ct">Withdraws the request.</param>
+    /// <returns>The version that they are of.</returns>
+    public async Task<Lineage> PullStateAsync(ShardId shard, ReplicaId replica, NativeBuffer destination, CancellationToken ct)
+    {
+        var header = Header(FrameKind.PullState, default, shard, replica);
+        return (await RequestAsync(header, default, NativeBytes.Of(destination, 0, checked((int)destination.Length)), ct).ConfigureAwait(false)).Lineage;
+    }
+
+    /// <summary>Waits for the complete sum of a shard's gradient in one step. Errors as for <see cref="PullAsync"/>.</summary>
+    /// <param name="input">The version that the step starts from.</param>
+    /// <param name="shard">The shard.</param>
+    /// <param name="replica">The replica asked.</param>
+    /// <param name="destination">Where it goes, [length of the shard]; as for <see cref="PullAsync"/>.</param>
+    /// <param name="ct">Withdraws the request.</param>
+    public Task PullGradientAsync(Lineage input, ShardId shard, ReplicaId replica, NativeBuffer destination, CancellationToken ct) =>
+        RequestAsync(Header(FrameKind.PullGradient, input, shard, replica), default, NativeBytes.Of(destination, 0, checked((int)destination.Length)), ct);
 
     /// <summary>Sends a recorded contribution or marker again, byte for byte, and waits for its answer. For tests.</summary>
     /// <param name="frame">A frame from a <see cref="FrameRecorder"/>; its request id must not be outstanding here.</param>
@@ -176,14 +197,19 @@ public sealed class DataPlaneClient : IAsyncDisposable
         Replica = replica,
     };
 
-    private async Task RequestAsync(FrameHeader header, ReadOnlyMemory<byte> payload, Memory<byte>? destination, CancellationToken ct)
+    private async Task<FrameHeader> RequestAsync(FrameHeader header, ReadOnlyMemory<byte> payload, Memory<byte>? destination, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
         var answer = _pending.Add(header, destination);
         try
         {
             // Also when the connection breaks meanwhile, the payload's memory is ours until the send has ended.
-            await _frames.SendAsync(header, payload).ConfigureAwait(false);
+            await _frames.SendAsync(header, payload, null, ct).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _pending.Remove(header.RequestId);
+            throw;
         }
         catch (DataPlaneConnectionException)
         {
@@ -191,12 +217,12 @@ public sealed class DataPlaneClient : IAsyncDisposable
             await _receiving.ConfigureAwait(false);
         }
         using var registration = ct.UnsafeRegister(_ => Withdraw(header, ct), null);
-        await answer.ConfigureAwait(false);
+        return await answer.ConfigureAwait(false);
     }
 
     private void Withdraw(FrameHeader header, CancellationToken ct)
     {
-        if (_pending.Cancel(header.RequestId, ct) && header.Kind == FrameKind.Pull) _ = SendCancelAsync(header);
+        if (_pending.Cancel(header.RequestId, ct) && header.Kind is FrameKind.Pull or FrameKind.PullState or FrameKind.PullGradient) _ = SendCancelAsync(header);
     }
 
     private async Task SendCancelAsync(FrameHeader header)
@@ -243,22 +269,22 @@ public sealed class DataPlaneClient : IAsyncDisposable
         switch (header.Kind)
         {
             case FrameKind.Ack:
-                _pending.Take(header)?.Succeed();
+                _pending.Take(header)?.Succeed(header);
                 break;
             case FrameKind.Refused:
                 var refusal = new DataPlaneRefusedException(await _frames.ReceiveTextAsync(header).ConfigureAwait(false), header.Refusal);
                 if (header.RequestId == 0) throw refusal;
                 _pending.Take(header)?.Fail(refusal);
                 break;
-            case FrameKind.Parameters:
-                await TakeParametersAsync(header).ConfigureAwait(false);
+            case FrameKind.Values:
+                await TakeValuesAsync(header).ConfigureAwait(false);
                 break;
             default:
-                throw new CorruptionException($"A frame from {Peer}", $"kind {header.Kind}", "Ack, Refused or Parameters");
+                throw new CorruptionException($"A frame from {Peer}", $"kind {header.Kind}", "Ack, Refused or Values");
         }
     }
 
-    private async ValueTask TakeParametersAsync(FrameHeader header)
+    private async ValueTask TakeValuesAsync(FrameHeader header)
     {
         // A request that is taken out here cannot be cancelled any more: its memory is in use until the payload is there.
         if (_pending.Take(header) is not { } request)
@@ -275,7 +301,7 @@ public sealed class DataPlaneClient : IAsyncDisposable
                 return;
             }
             await _frames.ReceivePayloadAsync(header, request.Destination!.Value).ConfigureAwait(false);
-            request.Succeed();
+            request.Succeed(header);
         }
         catch (Exception error)
         {

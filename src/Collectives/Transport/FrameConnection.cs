@@ -131,10 +131,11 @@ internal sealed class FrameConnection : IDisposable
     /// <param name="header">Its payload length and digest are filled in here.</param>
     /// <param name="payload">The payload.</param>
     /// <param name="digest">The payload's digest if it is known.</param>
-    public async ValueTask SendAsync(FrameHeader header, ReadOnlyMemory<byte> payload, UInt128? digest = null)
+    /// <param name="ct">Gives up while the frames before this one are being sent.</param>
+    public async ValueTask SendAsync(FrameHeader header, ReadOnlyMemory<byte> payload, UInt128? digest = null, CancellationToken ct = default)
     {
         header = header with { PayloadLength = payload.Length, PayloadDigest = digest ?? XxHash128.HashToUInt128(payload.Span) };
-        await _sending.WaitAsync().ConfigureAwait(false);
+        await _sending.WaitAsync(ct).ConfigureAwait(false);
         try
         {
             FrameCodec.Write(header, _sentHeader);

@@ -17,8 +17,8 @@ public enum FrameKind : byte
     /// <summary>Client to server: wants the parameters of a shard at a lineage; no payload.</summary>
     Pull = 4,
 
-    /// <summary>Server to client: the parameters a pull asked for.</summary>
-    Parameters = 5,
+    /// <summary>Server to client: the values that a pull of any kind asked for.</summary>
+    Values = 5,
 
     /// <summary>Server to client: a contribution or marker was taken; no payload.</summary>
     Ack = 6,
@@ -28,6 +28,12 @@ public enum FrameKind : byte
 
     /// <summary>Client to server: the pull with this request id is not wanted any more; no payload, no answer.</summary>
     Cancel = 8,
+
+    /// <summary>Client to server: wants a shard's parameters, first and second moments, of whatever version is there; no payload. The answer names the version.</summary>
+    PullState = 9,
+
+    /// <summary>Client to server: wants the complete sum of a shard's gradient for the step that starts from a lineage; no payload.</summary>
+    PullGradient = 10,
 }
 
 /// <summary>The type of a payload's elements. The values are part of the protocol; this version sends and takes <see cref="Float32"/> only.</summary>
@@ -66,7 +72,7 @@ public enum RefusalKind : byte
 /// <param name="Kind">What the frame says.</param>
 /// <param name="RequestId">Chosen by the client, unique among its outstanding requests; the answer carries the same. 0 concerns the connection.</param>
 /// <param name="Run">The run; checked on every frame.</param>
-/// <param name="Lineage">Contribution, Marker: the version of the parameters that the gradient was computed from. Pull, Parameters: the version wanted or sent.</param>
+/// <param name="Lineage">Contribution, Marker: the version of the parameters that the gradient was computed from. Pull, Values: the version wanted or sent. PullGradient: the version that the step starts from.</param>
 /// <param name="Shard">The shard.</param>
 /// <param name="Replica">The replica of the shard that the frame is for.</param>
 /// <param name="Block">Contribution, Marker: the ranks.</param>

@@ -10,8 +10,8 @@ internal sealed class PendingRequests(IPEndPoint peer)
     private bool _closed;
     private Exception? _cause;
 
-    /// <summary>Registers a request; the task ends with its answer.</summary>
-    public Task Add(in FrameHeader header, Memory<byte>? destination)
+    /// <summary>Registers a request; the task ends with the header of its answer.</summary>
+    public Task<FrameHeader> Add(in FrameHeader header, Memory<byte>? destination)
     {
         var request = new PendingRequest(header, destination);
         lock (_gate)
@@ -58,25 +58,26 @@ internal sealed class PendingRequests(IPEndPoint peer)
 /// <summary>A request that waits for its answer.</summary>
 internal sealed class PendingRequest(FrameHeader header, Memory<byte>? destination)
 {
-    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FrameHeader> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Where a pull's parameters go.</summary>
+    /// <summary>Where a pull's values go.</summary>
     public Memory<byte>? Destination { get; } = destination;
 
-    public Task Task => _completion.Task;
+    public Task<FrameHeader> Task => _completion.Task;
 
-    public void Succeed() => _completion.TrySetResult();
+    public void Succeed(in FrameHeader answer) => _completion.TrySetResult(answer);
 
     public void Fail(Exception error) => _completion.TrySetException(error);
 
     public void Cancel(CancellationToken ct) => _completion.TrySetCanceled(ct);
 
-    /// <summary>Why the parameters that arrive are not what was asked for, or null.</summary>
+    /// <summary>Why the values that arrive are not what was asked for, or null.</summary>
     public string? Objection(in FrameHeader answer)
     {
-        if (Destination is not { } memory) return $"parameters came in answer to a {header.Kind}";
+        if (Destination is not { } memory) return $"values came in answer to a {header.Kind}";
         if (answer.ElementType != ElementType.Float32) return $"elements of type {answer.ElementType} are not supported, only {ElementType.Float32}";
-        if (answer.Lineage != header.Lineage || answer.Shard != header.Shard)
+        // A pull of the state takes whatever version there is.
+        if ((answer.Lineage != header.Lineage && header.Kind != FrameKind.PullState) || answer.Shard != header.Shard)
             return $"shard {header.Shard} at {header.Lineage} was asked for, shard {answer.Shard} at {answer.Lineage} came";
         if (answer.PayloadLength != memory.Length)
             return $"shard {answer.Shard} has {answer.PayloadLength / sizeof(float)} values there, {memory.Length / sizeof(float)} here";

@@ -71,14 +71,14 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
             case FrameKind.Contribution or FrameKind.Marker:
                 await TakeContributionAsync(header).ConfigureAwait(false);
                 break;
-            case FrameKind.Pull:
+            case FrameKind.Pull or FrameKind.PullState or FrameKind.PullGradient:
                 await StartPullAsync(header).ConfigureAwait(false);
                 break;
             case FrameKind.Cancel:
                 CancelPull(header.RequestId);
                 break;
             default:
-                throw new CorruptionException($"A frame from {Peer}", $"kind {header.Kind}", "Contribution, Marker, Pull or Cancel");
+                throw new CorruptionException($"A frame from {Peer}", $"kind {header.Kind}", "Contribution, Marker, Pull, PullState, PullGradient or Cancel");
         }
     }
 
@@ -177,7 +177,14 @@ internal sealed class ServerConnection(FrameConnection frames, RunId run, IDataP
         try
         {
             if (token.IsCancellationRequested) return;
-            var answer = Answer(header, FrameKind.Parameters) with { ElementType = ElementType.Float32 };
+            long bytes = (long)result.Length * sizeof(float);
+            if (bytes > options.MaxPayloadBytes)
+            {
+                // The client would not take it, and its other requests would break with the connection.
+                await RefuseAsync(header, $"{bytes} bytes are more than the {options.MaxPayloadBytes} of a frame", RefusalKind.Invalid).ConfigureAwait(false);
+                return;
+            }
+            var answer = Answer(header, FrameKind.Values) with { ElementType = ElementType.Float32, Lineage = result.Version ?? header.Lineage };
             await frames.SendAsync(answer, NativeBytes.Of(result.Buffer, result.Offset, result.Length), result.Digest).ConfigureAwait(false);
         }
         finally

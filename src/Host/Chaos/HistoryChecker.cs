@@ -19,6 +19,8 @@ internal static class HistoryChecker
         var chain = new Dictionary<Step, Lineage>();
         var digests = new HashSet<Digest256>();
         var writers = new HashSet<string>();
+        var inSync = new List<ReplicaPlacement>();
+        var recruited = new HashSet<ReplicaPlacement>();
         Lineage last = default;
         Term term = new(0);
         int replica = 0;
@@ -63,6 +65,26 @@ internal static class HistoryChecker
                     {
                         if (placement.Replica.Value <= replica) Say($"replica number {placement.Replica} is used again");
                         replica = placement.Replica.Value;
+                    }
+                    inSync = [.. e.Placements];
+                    recruited.Clear();
+                    break;
+                case ReplicaRecruited e:
+                    if (e.Placement.Replica.Value <= replica) Say($"replica number {e.Placement.Replica} is used again");
+                    replica = e.Placement.Replica.Value;
+                    if (inSync.All(p => p.Replica != e.Sibling || p.Shard != e.Placement.Shard)) Say($"{e.Placement.Shard}~{e.Placement.Replica} is made from ~{e.Sibling}, which is not in sync");
+                    recruited.Add(e.Placement);
+                    break;
+                case ReplicaJoined e:
+                    if (!recruited.Remove(e.Placement)) Say($"{e.Placement.Shard}~{e.Placement.Replica} joins without having been recruited");
+                    if (inSync.Any(p => p.Shard == e.Placement.Shard && p.Node == e.Placement.Node)) Say($"two replicas of {e.Placement.Shard} are on {e.Placement.Node}");
+                    inSync.Add(e.Placement);
+                    break;
+                case ReplicasRemoved e:
+                    foreach (var placement in e.Replicas)
+                    {
+                        if (!inSync.Remove(placement)) Say($"{placement.Shard}~{placement.Replica} leaves, but was not in sync");
+                        if (inSync.All(p => p.Shard != placement.Shard)) Say($"the last replica of {placement.Shard} leaves");
                     }
                     break;
                 case RunFinished e:

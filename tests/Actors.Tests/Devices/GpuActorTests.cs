@@ -132,6 +132,19 @@ public abstract class DeviceTests : TestKit, IClassFixture<TestRun>
         _device.Tell(Grant(1, 2, 0), _first);
         Assert.Equal(2, _first.ExpectMsg<RanksCompleted>().GrantId);
     }
+
+    [Fact]
+    public void A_replica_that_is_lost_is_missed_and_its_sibling_stands_in_for_it()
+    {
+        _device.Tell(Grant(1, 1, 0), _first);
+        Assert.Empty(_first.ExpectMsg<RanksCompleted>().Missed);
+        Place(2);
+        foreach (var shard in _node.Layout.Shards.Skip(1)) _node.Replicas.Remove(shard.Id, new ReplicaId(1));
+        GrantRanks both = Grant(1, 2, 0);
+        _device.Tell(both with { Routes = [.. both.Routes.Concat(Grant(1, 2, 0, number: 2).Routes).OrderBy(r => r.Shard.Value)] }, _first);
+        Assert.Equal(Enumerable.Repeat(new ReplicaId(1), _node.Layout.Shards.Count - 1), _first.ExpectMsg<RanksCompleted>().Missed);
+        Assert.Equal(Gradients(1), Gradients(2));
+    }
 }
 
 /// <summary>Devices that have the whole model in memory.</summary>

@@ -95,8 +95,8 @@ public sealed class NodeParametersTests(TestRun run) : IClassFixture<TestRun>, I
     public async Task An_outdated_grant_that_waits_for_ever_does_not_block_the_node()
     {
         PlaceAll(1);
-        // Version 1 will never come at the replicas of the old placement.
-        var stale = _reader.Parameters.AcquireAsync(Grant(1, 9, 1, 1), default);
+        // Version 7 will never come.
+        var stale = _reader.Parameters.AcquireAsync(Grant(1, 9, 7, 1), default);
         var replicas = PlaceAll(2);
         Advance(replicas, 1);
         using (await _reader.Parameters.AcquireAsync(Grant(2, 1, 1, 2), default).WaitAsync(Deadline)) Assert.Equal(Expected(replicas, 1), Buffer());

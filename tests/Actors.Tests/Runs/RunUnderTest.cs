@@ -65,6 +65,9 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
     private protected TestProbe[] Shards { get; }
     private protected TestProbe[] Devices { get; }
 
+    /// <summary>What the node's hellos name while <see cref="Compute"/> waits.</summary>
+    private HeldReplica[] Holding { get; set; } = [];
+
     protected override void AfterAll()
     {
         base.AfterAll();
@@ -73,7 +76,7 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
 
     private protected IActorRef Coordinator(long steps = 20)
     {
-        var coordinator = Sys.ActorOf(Props.Create(() => new TrainingRun(Node, new RunTarget(steps, 1, 1), Notes, Region)));
+        var coordinator = Sys.ActorOf(Props.Create(() => new TrainingRun(Node, new RunTarget(steps, 1, 1), Notes, Region, new Term(0), null, false)));
         Watch(coordinator);
         return coordinator;
     }
@@ -103,6 +106,7 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
         }
         foreach (var start in starts)
             coordinator.Tell(new ReplicaReady(start.Shard, start.Replica, start.Source.Version, Shards[start.Shard.Value]), Shards[start.Shard.Value]);
+        Holding = Held(starts, Shards, starts[0].Source.Version);
         return starts;
     }
 
@@ -116,6 +120,8 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
         AwaitAssert(
             () =>
             {
+                // A node that says nothing gets no work.
+                coordinator.Tell(Hello(Holding), Agent);
                 foreach (var device in devices.Length > 0 ? devices : Devices)
                 {
                     while (device.HasMessages)

@@ -22,6 +22,8 @@ internal sealed class SampleMessages(IActorRef actor)
     private static readonly ReplicasPlaced Placed = new(
         Sample.Version(4), [new(new ShardId(0), new ReplicaId(9), Sample.Node(1)), new(Shard, Replica, Sample.Node(2))], "a node was lost");
 
+    private static readonly ReplicaPlacement Placement = new(Shard, Replica, Sample.Node(2));
+
     private static readonly CheckpointSealed Seal = new(Sample.Version(4), Digest256.Of("state"), 3);
 
     private static readonly ApplyStep Apply = new(
@@ -37,6 +39,11 @@ internal sealed class SampleMessages(IActorRef actor)
         Sample.Created,
         new CoordinatorStarted(Term, "node-2", 4711),
         Placed,
+        new ReplicaRecruited(Placement, new ReplicaId(3), "1 of 2 replicas are there"),
+        new ReplicaJoined(Placement, Sample.Version(4)),
+        new ReplicasRemoved([Placement, Placement with { Replica = new ReplicaId(99) }], "node-2 is gone"),
+        new ReplicaDiverged(Shard, Sample.Version(4), [new ReplicaFinding(Placement, UInt128.MaxValue, null), new ReplicaFinding(Placement, 1, ulong.MaxValue)]),
+        new DivergenceResolved(Shard, Sample.Version(4), [Placement]),
         Sample.Commit(7) with { Skipped = true, LearningRate = 1.17549421e-38f },
         Seal,
         new CheckpointFailed(At, "no space left on device"),
@@ -73,6 +80,8 @@ internal sealed class SampleMessages(IActorRef actor)
             Sample.Node(1), 99, Sample.Run, 1, Digest256.Of("plan"), Digest256.Of("class"), "127.0.0.1:5000", actor, [actor, actor],
             [new HeldReplica(Shard, Replica, Sample.Version(4), actor)]),
         new WorkerWelcome(Term, actor),
+        new CoordinatorHeartbeat(Term, Sample.Node(2), actor, "127.0.0.1:5000"),
+        new CoordinatorResigned(Term, Sample.Node(2)),
         new WorkerRefused("plan hash: found a, expected b"),
         new RunEnded(130, "stopped"),
         new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]) { Data = new StepData(At, [new DataSource(Digest256.Of("own"), null), Attached]) },
@@ -83,6 +92,8 @@ internal sealed class SampleMessages(IActorRef actor)
         new StartReplica(
             Term, Sample.Run, Shard, Replica, new ReplicaSource(default, null, 0) { Sibling = new SiblingSource(new ReplicaId(3), "127.0.0.1:5000", actor) }, actor),
         new AdmitReplica(Term),
+        new FollowStep(Shard, Replica, Sample.Version(4)),
+        new SiblingStep(Shard, Replica, Apply),
         new ReplicaReady(Shard, Replica, Sample.Version(4), actor),
         new ReplicaFailed(Shard, Replica, "blob does not match"),
         new PromiseTerm(Term),

@@ -9,11 +9,11 @@ namespace ElasticTrain.Actors.Tests.Shards;
 
 public sealed class ShardReplicaTests : IDisposable
 {
-    private const int Ranks = 12;
+    internal const int Ranks = 12;
 
-    private static readonly ParameterLayout Layout = ParameterLayout.Create(ModelConfig.Preset("tiny"));
-    private static readonly ShardInfo Shard = Layout.Shards.First(s => s.Kind == ShardKind.Expert);
-    private static readonly OptimizerConstants Optimizer = new(0.9f, 0.95f, 1e-8f, 0.001f);
+    internal static readonly ParameterLayout Layout = ParameterLayout.Create(ModelConfig.Preset("tiny"));
+    internal static readonly ShardInfo Shard = Layout.Shards.First(s => s.Kind == ShardKind.Expert);
+    internal static readonly OptimizerConstants Optimizer = new(0.9f, 0.95f, 1e-8f, 0.001f);
 
     private readonly BufferPool _pool = new();
     private readonly List<GradientSealed> _seals = [];
@@ -31,32 +31,34 @@ public sealed class ShardReplicaTests : IDisposable
         });
     }
 
-    private static float[] Gradient(long step, int rank)
+    internal static float[] Gradient(long step, int rank)
     {
         var random = new Random((int)(step * 1000) + rank);
         return [.. Enumerable.Range(0, Shard.Length).Select(_ => (float)((random.NextDouble() - 0.5) * Math.Pow(10, random.Next(-6, 3))))];
     }
 
-    private static ApplyStep Decision(long step, int frozenPrefix = 0, bool drop = false) => new(
+    internal static ApplyStep Decision(long step, int frozenPrefix = 0, bool drop = false) => new(
         new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4])
-    { WeightDecay = 0.1f };
+    {
+        WeightDecay = 0.1f,
+    };
 
-    private static void ContributeAll(ShardReplica replica, long step)
+    internal static void ContributeAll(ShardReplica replica, long step)
     {
         for (int rank = 0; rank < Ranks; rank++) Contribute(replica, step, rank);
     }
 
-    private static void Contribute(ShardReplica replica, long step, int rank) =>
+    internal static void Contribute(ShardReplica replica, long step, int rank) =>
         replica.Contribute(Sample.Version(step - 1), new RankRange(rank, rank + 1), Gradient(step, rank), marker: false);
 
-    private static async Task<int[]> ParametersAsync(ShardReplica replica, long step)
+    internal static async Task<int[]> ParametersAsync(ShardReplica replica, long step)
     {
         using var copy = new NativeBuffer(Shard.Length);
         await replica.CopyParametersAsync(Sample.Version(step), copy, 0, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
         return Bits(copy.Span);
     }
 
-    private static int[] Bits(ReadOnlySpan<float> values) => [.. values.ToArray().Select(BitConverter.SingleToInt32Bits)];
+    internal static int[] Bits(ReadOnlySpan<float> values) => [.. values.ToArray().Select(BitConverter.SingleToInt32Bits)];
 
     [Fact]
     public void A_contribution_of_another_history_is_refused_and_both_lineages_are_named()
@@ -66,7 +68,7 @@ public sealed class ShardReplicaTests : IDisposable
         var refusal = Assert.Throws<DataPlaneRefusedException>(() => replica.Contribute(foreign, new RankRange(0, 1), Gradient(1, 0), false));
         Assert.Contains(foreign.Digest.ToString(), refusal.Message, StringComparison.Ordinal);
         Assert.Contains(Sample.Version(0).Digest.ToString(), refusal.Message, StringComparison.Ordinal);
-        Assert.Throws<DataPlaneRefusedException>(() => replica.Contribute(Sample.Version(1), new RankRange(0, 1), Gradient(1, 0), false));
+        Assert.Throws<DataPlaneRefusedException>(() => replica.Contribute(Sample.Version(2), new RankRange(0, 1), Gradient(1, 0), false));
     }
 
     [Fact]

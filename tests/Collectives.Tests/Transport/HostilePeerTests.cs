@@ -237,7 +237,7 @@ public sealed class HostilePeerTests
         using var destination = new NativeBuffer(100);
         var pull = client.PullAsync(Node.Version, new ShardId(0), new ReplicaId(1), destination, 0, 100, default);
         var request = (await Node.ReadFrameAsync(socket)).Header;
-        byte[] frame = FrameCodec.Encode(request with { Kind = FrameKind.Parameters, ElementType = ElementType.Float32 }, new byte[400]);
+        byte[] frame = FrameCodec.Encode(request with { Kind = FrameKind.Values, ElementType = ElementType.Float32 }, new byte[400]);
         frame[200] ^= 4;
         await socket.SendAsync(frame);
         var error = await Assert.ThrowsAsync<DataPlaneConnectionException>(() => pull.WaitAsync(Node.Deadline));

@@ -7,7 +7,7 @@ using ElasticTrain.Core;
 namespace ElasticTrain.Actors.Runs;
 
 /// <summary>Sealing: checkpoints beside the step loop, the final one, and the ways in which a run ends.</summary>
-public sealed partial class TrainingRun
+public sealed partial class Coordinator
 {
     private const long EventsPerSnapshot = 1000;
 
@@ -23,19 +23,19 @@ public sealed partial class TrainingRun
         if (IsSealed(_version)) return;
         if (_round is { } busy)
         {
-            _notes.Add($"the checkpoint of step {_version.Step} is skipped: the one of step {busy.Version.Step} is still being written");
+            _host.Notes.Add($"the checkpoint of step {_version.Step} is skipped: the one of step {busy.Version.Step} is still being written");
             return;
         }
-        _round = new CheckpointRound(_version, _optimizerStep, _node.Layout.Shards.Count);
-        foreach (var replica in _replicas.Values) replica.Tell(new SnapshotReplica(_term, _version));
+        _round = new CheckpointRound(_version, _optimizerStep, _run.Layout.Shards.Count, _host.UtcNow);
+        foreach (var shard in _run.Layout.Shards) _host.Tell(_replicas.Primary(shard.Id).Actor, new SnapshotReplica(_term, _version));
     }
 
     private bool IsSealed(Lineage version) => !_badSeals.Contains(version) && _state.Seals.Any(s => s.Version == version);
 
     private void OnBlobWritten(BlobWritten message)
     {
-        if (_round is not { } round || message.Version != round.Version || !round.Add(message)) return;
-        _node.CheckpointWriter.Tell(new WriteManifest(round.Manifest(_node.Definition.PlanHash), Self));
+        if (_round is not { } round || message.Version != round.Version || !round.Add(message, _host.UtcNow)) return;
+        _host.Tell(_host.CheckpointWriter, new WriteManifest(round.Manifest(_run.PlanHash), _host.Self));
     }
 
     private void OnManifestWritten(ManifestWritten message)
@@ -53,16 +53,16 @@ public sealed partial class TrainingRun
     {
         if (_round is not { State: { } state, Sealing: false } round || _state.VersionAt(round.Version.Step) != round.Version) return;
         round.Sealing = true;
-        Record(new CheckpointSealed(round.Version, state, round.OptimizerStep), seal =>
+        Record(new CheckpointSealed(round.Version, state, round.OptimizerStep), () =>
         {
-            _badSeals.Remove(seal.Version);
+            _badSeals.Remove(round.Version);
             if (_round == round) _round = null;
-            _node.CheckpointWriter.Tell(new CollectCheckpoints(
-                [.. _state.Seals.Select(s => s.Version).Where(v => !_badSeals.Contains(v)).Distinct().OrderBy(v => v.Step).TakeLast(Math.Max(1, _node.Plan.Checkpoint.Keep))]));
-            if (LastSequenceNr - _lastSnapshot >= EventsPerSnapshot)
+            _host.Tell(_host.CheckpointWriter, new CollectCheckpoints(
+                [.. _state.Seals.Select(s => s.Version).Where(v => !_badSeals.Contains(v)).Distinct().OrderBy(v => v.Step).TakeLast(Math.Max(1, _run.Plan.Checkpoint.Keep))]));
+            if (_host.JournalLength - _lastSnapshot >= EventsPerSnapshot)
             {
-                _lastSnapshot = LastSequenceNr;
-                SaveSnapshot(RunSnapshot.Of(_state));
+                _lastSnapshot = _host.JournalLength;
+                _host.SaveSnapshot(RunSnapshot.Of(_state));
             }
             OpenStep();
         });
@@ -71,19 +71,19 @@ public sealed partial class TrainingRun
     /// <summary>A message of the round was lost with its node or its connection: ask again, or give the round up where the replicas have moved on.</summary>
     private void NudgeRound()
     {
-        if (_round is not { Sealing: false } round || DateTime.UtcNow - round.LastProgress < RoundPatience) return;
-        round.LastProgress = DateTime.UtcNow;
+        if (_round is not { Sealing: false } round || _host.UtcNow - round.LastProgress < RoundPatience) return;
+        round.LastProgress = _host.UtcNow;
         if (round.IsComplete)
         {
-            if (round.State is null) _node.CheckpointWriter.Tell(new WriteManifest(round.Manifest(_node.Definition.PlanHash), Self));
+            if (round.State is null) _host.Tell(_host.CheckpointWriter, new WriteManifest(round.Manifest(_run.PlanHash), _host.Self));
         }
         else if (round.Version == _version)
         {
-            foreach (var shard in round.Missing) _replicas[shard].Tell(new SnapshotReplica(_term, _version));
+            foreach (var shard in round.Missing) _host.Tell(_replicas.Primary(shard).Actor, new SnapshotReplica(_term, _version));
         }
         else
         {
-            _notes.Add($"the checkpoint of step {round.Version.Step} is given up: no news of shards {string.Join(", ", round.Missing)}");
+            _host.Notes.Add($"the checkpoint of step {round.Version.Step} is given up: no news of shards {string.Join(", ", round.Missing)}");
             _round = null;
         }
     }
@@ -93,8 +93,8 @@ public sealed partial class TrainingRun
         if (_round is not { } round || message.Version != round.Version) return;
         _round = null;
         bool last = _stopping || _version.Step.Value >= _target.Steps;
-        _notes.Add($"the checkpoint of step {round.Version.Step} could not be written: {message.Reason}");
-        Record(new CheckpointFailed(round.Version.Step, message.Reason), _ =>
+        _host.Notes.Add($"the checkpoint of step {round.Version.Step} could not be written: {message.Reason}");
+        Record(new CheckpointFailed(round.Version.Step, message.Reason), () =>
         {
             if (!last) return;
             string from = _state.Seals.Count == 0 ? "the initial state" : $"the checkpoint of step {_state.Seals[^1].Version.Step}";
@@ -120,19 +120,19 @@ public sealed partial class TrainingRun
         }
         _phase = Phase.Finished;
         _detail = "finished";
-        Record(new RunFinished(_version, seal.State), _ => End(0, $"finished at step {_version.Step}"));
+        Record(new RunFinished(_version, seal.State), () => End(0, $"finished at step {_version.Step}"));
     }
 
-    private void OnStop(StopRun message)
+    private void OnStop(StopRun message, IActorRef sender)
     {
         if (_stopping || _phase == Phase.Finished)
         {
-            if (_end is not null) Sender.Tell(_end);
+            if (_end is not null) _host.Tell(sender, _end);
             return;
         }
         _stopping = true;
         _stopReason = message.Reason;
-        _notes.Add($"stopping: {message.Reason}");
+        _host.Notes.Add($"stopping: {message.Reason}");
         if (_phase != Phase.Stepping)
         {
             End(130, $"stopped at step {_state.Committed.Count} ({message.Reason})");
@@ -141,17 +141,5 @@ public sealed partial class TrainingRun
         foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
         _progress = null;
         OpenStep();
-    }
-
-    /// <summary>Another coordinator has a higher term: this process holds a stale view of the cluster and must not go on.</summary>
-    private void StepDown(Term newer)
-    {
-        if (_phase == Phase.Finished) return;
-        string message = $"term {_term} of {_node.Id.Name} was superseded by term {newer}; this node steps down";
-        _notes.Add(message);
-        // Only this process ends: the workers belong to the successor.
-        _phase = Phase.Finished;
-        _detail = message;
-        _node.Ended.TrySetResult(new RunEnded(RunEnded.Superseded, message));
     }
 }

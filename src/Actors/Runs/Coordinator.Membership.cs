@@ -1,0 +1,168 @@
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>Membership: who is there, who is silent, who is gone. Suspicion is cheap and eager; only the cluster gives a node up for good.</summary>
+public sealed partial class Coordinator
+{
+    private const int HellosBeforeLoss = 8;
+
+    /// <summary>How long a link that was lost is left alone before it is asked for again.</summary>
+    private static readonly TimeSpan LinkRetry = TimeSpan.FromSeconds(1);
+
+    private void OnHello(WorkerHello hello)
+    {
+        string? refusal =
+            hello.Run != _run.Run ? $"run id: found {hello.Run}, expected {_run.Run}"
+            : hello.ProtocolVersion != NodeRuntime.ProtocolVersion ? $"protocol version: found {hello.ProtocolVersion}, expected {NodeRuntime.ProtocolVersion}"
+            : hello.PlanHash != _run.PlanHash ? $"plan hash: found {hello.PlanHash}, expected {_run.PlanHash}: the node's plan or data differ from the run's"
+            : hello.NumericsClass != _run.NumericsClass ? $"numerics class: found {hello.NumericsClass}, expected {_run.NumericsClass}: the node's processor or libraries compute other bits"
+            : null;
+        if (refusal is not null)
+        {
+            _host.Notes.Add($"{hello.Node} refused: {refusal}");
+            _host.Tell(hello.Agent, new WorkerRefused($"{hello.Node.Name} was refused by run {_run.Run}: {refusal}"));
+            return;
+        }
+        // A node's last words may arrive after the news of its end; only members count.
+        if (!_host.IsMember(hello.Node)) return;
+        bool isNew = _roster.Update(hello);
+        var worker = _roster.Find(hello.Node)!;
+        worker.HeardAt = _host.UtcNow;
+        if (isNew)
+        {
+            if (_phase == Phase.Stepping) _host.Notes.Add($"{hello.Node.Name} joined with {hello.Devices.Count} device(s)");
+            if (_phase != Phase.Starting) _host.Tell(hello.Agent, new WorkerWelcome(_term, _host.Self));
+        }
+        if (isNew || (worker.LinkLost && _host.UtcNow - worker.LinkAskedAt > LinkRetry)) AskForLink(worker);
+        bool returned = worker.Silent;
+        worker.Silent = false;
+        StopStrangers(hello);
+        MissReplicas(worker);
+        if (_end is not null) _host.Tell(hello.Agent, _end);
+        else if (_phase == Phase.Gathering) TryProceed();
+        else if ((isNew || returned) && _phase == Phase.Stepping) ResumeWork();
+    }
+
+    private void AskForLink(Worker worker)
+    {
+        worker.LinkAskedAt = _host.UtcNow;
+        _host.WatchLink(worker.Hello.Node, worker.Hello.DataPlane);
+    }
+
+    private void OnLinkUp(LinkUp message)
+    {
+        if (_roster.Find(message.Node) is not { } worker || !worker.LinkLost) return;
+        worker.LinkLost = false;
+        ResumeWork();
+    }
+
+    private void OnLinkLost(LinkLost message)
+    {
+        if (_roster.Find(message.Node) is not { } worker) return;
+        bool isNews = !worker.LinkLost;
+        worker.LinkLost = true;
+        if (isNews) Suspect(worker, $"the connection to {message.Node.Name} is gone");
+        if (_phase == Phase.Gathering) TryProceed();
+    }
+
+    private void OnMembership(MembershipChanged message)
+    {
+        var worker = _roster.Find(message.Address, message.Uid);
+        switch (message.Change)
+        {
+            case MembershipChange.Gone when worker is not null:
+                Lose(worker);
+                break;
+            case MembershipChange.Gone when _phase == Phase.Gathering:
+                TryProceed();
+                break;
+            case MembershipChange.Unreachable when worker is not null:
+                worker.Unreachable = true;
+                if (_phase == Phase.Stepping)
+                {
+                    _host.Notes.Add($"{worker.Hello.Node.Name} does not answer; its ranks go to others");
+                    Suspect(worker, $"{worker.Hello.Node.Name} is unreachable");
+                }
+                break;
+            case MembershipChange.Reachable when worker is not null:
+                worker.Unreachable = false;
+                ResumeWork();
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>Its ranks go to others at once, and so do its shards, as far as they have siblings. If it was only slow, nothing is lost but time.</summary>
+    private void Suspect(Worker worker, string reason)
+    {
+        if (_phase is Phase.Finished or Phase.Starting) return;
+        Withdraw(worker);
+        if (_phase != Phase.Stepping) return;
+        RemoveWhereSiblingsRemain([.. _replicas.All.Where(r => r.Placement.Node == worker.Hello.Node)], reason);
+        GrantIdle();
+    }
+
+    /// <summary>The cluster's view, asked again: an event that was missed must not leave a dead worker in the roster. And who has been silent for too long.</summary>
+    private void LookAfterWorkers()
+    {
+        foreach (var worker in _roster.Workers.Where(w => !_host.IsMember(w.Hello.Node)).ToList()) Lose(worker);
+        if (_phase != Phase.Stepping) return;
+        foreach (var worker in _roster.Workers.Where(w => !w.Silent && _host.UtcNow - w.HeardAt > _run.Plan.Elastic.SuspectAfter).ToList())
+        {
+            worker.Silent = true;
+            // Its replicas stay in sync as long as nobody waits for them: a step that does puts them out.
+            Withdraw(worker);
+            GrantIdle();
+        }
+    }
+
+    private void Lose(Worker worker)
+    {
+        var node = worker.Hello.Node;
+        _roster.Remove(node);
+        if (_phase == Phase.Finished) return;
+        _host.Notes.Add($"{node.Name} is gone");
+        if (_phase is Phase.Gathering)
+        {
+            TryProceed();
+            return;
+        }
+        Withdraw(worker);
+        LoseReplicas(p => p.Node == node, $"{node.Name} is gone with its shards");
+        if (_phase == Phase.Stepping) GrantIdle();
+    }
+
+    /// <summary>Ends replicas that are in no in-sync set any more and do not follow one, wherever they turn up: much may have changed while their node was silent.</summary>
+    private void StopStrangers(WorkerHello hello)
+    {
+        if (_phase is not (Phase.Placing or Phase.Stepping)) return;
+        foreach (var held in hello.Replicas)
+            if (!IsWanted(held.Replica)) _host.Tell(held.Actor, new StopReplica(_term));
+    }
+
+    private bool IsWanted(ReplicaId replica) =>
+        _phase == Phase.Placing ? _placing.Any(p => p.Replica == replica) : _replicas.Find(replica) is not null || _recruits.ContainsKey(replica);
+
+    /// <summary>A replica may end while its node lives on: notice what its node no longer names.</summary>
+    private void MissReplicas(Worker worker)
+    {
+        if (_phase != Phase.Stepping) return;
+        var missing = _replicas.All.Where(r => r.Placement.Node == worker.Hello.Node && _roster.Holder(r.Placement) is null).Select(r => r.Placement).ToList();
+        // Some hellos may have been under way since before the replica was there.
+        worker.HellosWithoutReplica = missing.Count == 0 ? 0 : worker.HellosWithoutReplica + 1;
+        if (worker.HellosWithoutReplica < HellosBeforeLoss) return;
+        worker.HellosWithoutReplica = 0;
+        LoseReplicas(missing.Contains, $"{worker.Hello.Node.Name} no longer holds {missing[0].Shard}~{missing[0].Replica}");
+    }
+
+    private void ResumeWork()
+    {
+        if (_phase != Phase.Stepping) return;
+        OpenStep();
+        GrantIdle();
+    }
+}

@@ -1,0 +1,365 @@
+using ElasticTrain.Actors.Decisions;
+using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Freezing;
+using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Shards;
+using ElasticTrain.Core;
+using ElasticTrain.Model;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>Stepping: grant ranks, wait for every replica's seal, decide, apply, journal.</summary>
+public sealed partial class Coordinator
+{
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A grant is not a straggler's before this, however short grants are.</summary>
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromMilliseconds(200);
+
+    private sealed record Regrant;
+
+    private readonly ThroughputMeter _meter = new();
+    private StepProgress? _progress;
+    private IReadOnlyList<ShardRoute>? _routes;
+    private ApplyStep? _lastApply;
+    private Lineage _version;
+    private Step _grantedThrough;
+    private long _optimizerStep;
+    private long _lastGrant, _tokens;
+    private TimeSpan _longestGrant;
+    private DateTime? _ranksDoneAt, _coveredAt;
+    private int _pendingCommits;
+    private bool _paused, _waitingForWorkers, _stopping;
+
+    private void StartStepping()
+    {
+        _phase = Phase.Stepping;
+        _meter.Reset();
+        _routes = null;
+        foreach (var worker in _roster.Workers) worker.HellosWithoutReplica = 0;
+    }
+
+    /// <summary>Opens the next step if nothing stands against it.</summary>
+    private void OpenStep()
+    {
+        if (_phase != Phase.Stepping || _progress is not null) return;
+        var step = _version.Step.Next;
+        _paused = !_stopping && step.Value <= _target.Steps && _state.PausedFrom is { } from && step >= from;
+        if (_stopping || step.Value > _target.Steps)
+        {
+            SealLast();
+            return;
+        }
+        if (_paused)
+        {
+            _detail = $"paused before step {step}";
+            return;
+        }
+        // A command being journaled may affect this very step.
+        if (_pendingCommands > 0) return;
+        int workers = _roster.Reachable.Count();
+        _waitingForWorkers = workers < Math.Max(1, _target.MinWorkers);
+        if (_waitingForWorkers)
+        {
+            _detail = $"waiting for workers: {workers} of {_target.MinWorkers}";
+            return;
+        }
+        if (!CountTokens(step)) return;
+        bool replay = step <= _state.CommittedVersion.Step;
+        _detail = replay ? $"replaying step {step} of {_state.CommittedVersion.Step}" : $"step {step}";
+        int prefix = _state.FrozenPrefixAt(step);
+        _progress = new StepProgress(
+            _version, _run.VirtualRanks, prefix, [.. _run.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))],
+            _replicas.InSync.Select(r => KeyValuePair.Create(r.Id, r.Shard)));
+        (_ranksDoneAt, _coveredAt) = (null, null);
+        if (step > _grantedThrough) _grantedThrough = step;
+        _host.Clock.Mark(step, StepMark.Granted);
+        GrantIdle();
+    }
+
+    /// <summary>Counts the tokens of the step that is to be opened. A node without the step's data cannot, and must not coordinate.</summary>
+    private bool CountTokens(Step step)
+    {
+        try
+        {
+            _tokens = _run.UnmaskedTokens(_state.DataAt(step), step);
+            return true;
+        }
+        catch (Exception error) when (error is ElasticTrainException or IOException or UnauthorizedAccessException)
+        {
+            Refuse($"{_host.Node.Name} cannot read the data of step {step}: {error.Message}");
+            return false;
+        }
+    }
+
+    private void GrantIdle()
+    {
+        if (_phase != Phase.Stepping || _progress is null) return;
+        foreach (var device in _roster.Devices)
+        {
+            if (device.Grant is not null) continue;
+            var wait = device.NotBefore - _host.UtcNow;
+            if (wait > TimeSpan.Zero)
+            {
+                _host.After(wait, "regrant", new Regrant());
+                continue;
+            }
+            if (_progress.Grant(_lastGrant + 1, Share(device, _progress.Queued)) is not { } ranks) return;
+            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, Routes()) { Data = _state.DataAt(_progress.Step) };
+            device.GrantedAt = _host.UtcNow;
+            _host.Tell(device.Actor, device.Grant);
+        }
+    }
+
+    private IReadOnlyList<ShardRoute> Routes() => _routes ??= [.. _replicas.All
+        .Select(r => (Replica: r, Node: _roster.Find(r.Placement.Node))).Where(r => r.Node is not null)
+        .Select(r => new ShardRoute(r.Replica.Shard, r.Replica.Id, r.Node!.Hello.DataPlane) { IsObserver = !r.Replica.IsInSync })];
+
+    /// <summary>
+    /// How many ranks an idle device gets: as many as let all devices end at the same time, by their speed so far; of more than two only half, so that
+    /// an error of that estimate can be made good. A round trip costs more than an uneven end, so one or two ranks are dealt out at once.
+    /// </summary>
+    private int Share(DeviceSlot idle, int queued)
+    {
+        var devices = _roster.Devices.ToList();
+        if (devices.Count == 1) return Math.Max(1, queued);
+        double typical = devices.Select(d => d.SecondsPerRank).Where(s => s > 0).DefaultIfEmpty(1).Average();
+        double speed = 0, work = queued;
+        foreach (var device in devices)
+        {
+            speed += 1 / Pace(device);
+            if (device.Grant is { } grant) work += Math.Max(0, grant.Ranks.Count - ((_host.UtcNow - device.GrantedAt).TotalSeconds / Pace(device)));
+        }
+        int fair = (int)Math.Round(work / speed / Pace(idle));
+        return Math.Max(1, fair <= 2 ? fair : (fair + 1) / 2);
+
+        double Pace(DeviceSlot device) => device.SecondsPerRank > 0 ? device.SecondsPerRank : typical;
+    }
+
+    private void OnRanksCompleted(RanksCompleted message)
+    {
+        if (message.Term != _term) return;
+        var device = Free(message.GrantId);
+        if (device is not null)
+        {
+            var took = _host.UtcNow - device.GrantedAt;
+            if (took > _longestGrant) _longestGrant = took;
+            device.Finished(message.Ranks.Count, took);
+        }
+        if (_phase == Phase.Stepping && _progress is not null && message.Input == _progress.Input)
+        {
+            if (message.Missed.Count > 0 && !PutOut(message.Missed))
+            {
+                // The only replica left of a shard did not get them.
+                _progress.Requeue(message.GrantId);
+                if (device is not null) device.NotBefore = _host.UtcNow + RetryDelay;
+            }
+            else if (_progress is not null && message.Input == _progress.Input) _progress.Complete(message);
+        }
+        GrantIdle();
+        OnProgress();
+    }
+
+    /// <summary>Replicas that a device could not reach lack its ranks: they leave their in-sync sets. False if one of them is all that a shard has.</summary>
+    private bool PutOut(IReadOnlyList<ReplicaId> missed)
+    {
+        var replicas = missed.Select(_replicas.Find).OfType<LiveReplica>().ToList();
+        RemoveWhereSiblingsRemain(replicas, "contributions did not reach them");
+        return replicas.All(r => _replicas.Find(r.Id) is null);
+    }
+
+    private void OnRanksFailed(RanksFailed message)
+    {
+        if (message.Term != _term) return;
+        if (message.Fatal)
+        {
+            Halt(_version.Step.Next, message.Reason);
+            return;
+        }
+        if (Free(message.GrantId) is { } device) device.NotBefore = _host.UtcNow + RetryDelay;
+        _progress?.Requeue(message.GrantId);
+        GrantIdle();
+    }
+
+    private void OnSealed(GradientSealed message)
+    {
+        if (_phase != Phase.Stepping || _progress is null || message.Input != _progress.Input || _replicas.Find(message.Replica) is not { } replica) return;
+        if (replica.IsInSync)
+        {
+            if (_progress.Seal(message) is { } conflict)
+            {
+                Diverge(conflict);
+                return;
+            }
+            Resolve(message);
+            foreach (var observer in _replicas.Of(message.Shard).Where(r => !r.IsInSync).ToList()) TryAdmit(observer);
+        }
+        else
+        {
+            _observerSeals[replica.Id] = message;
+            TryAdmit(replica);
+        }
+        OnProgress();
+    }
+
+    private void OnProgress()
+    {
+        if (_progress is not { AllRanksDone: true } progress) return;
+        _ranksDoneAt ??= _host.UtcNow;
+        if (progress.IsCovered) _coveredAt ??= _host.UtcNow;
+        if (!progress.IsComplete) return;
+        _host.Clock.Mark(progress.Step, StepMark.Complete);
+        TryDecide();
+    }
+
+    /// <summary>Decides the step once it is complete and the one before it is durable.</summary>
+    private void TryDecide()
+    {
+        if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0) return;
+        var step = progress.Step;
+        _host.Clock.Mark(step, StepMark.Decidable);
+        long counted = progress.Outcomes.Sum(o => o.LossTokens);
+        if (counted != _tokens)
+        {
+            Halt(step, $"the ranks counted {counted} tokens, the sample index says {_tokens}");
+            return;
+        }
+        var effective = _state.EffectiveAt(step);
+        var decision = StepDecider.Decide(
+            _plans.At(_state, step), progress.Input, [.. effective.Select(e => e.Content)],
+            [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
+            progress.Outcomes, _tokens, _optimizerStep + 1);
+        var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);
+        var committed = apply.Decision;
+        if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))
+        {
+            Halt(step, $"replaying step {step} gave digest {committed.Digest} and loss bits {committed.LossBits:x8}; the journal says {known.Digest} and {known.LossBits:x8}");
+            return;
+        }
+        _lastApply = apply;
+        foreach (var replica in _replicas.InSync) _host.Tell(replica.Actor, _lastApply);
+        _version = _lastApply.Output;
+        _optimizerStep = committed.OptimizerStep;
+        _progress = null;
+        if (_state.CommitOf(step) is null) Commit(committed);
+        _host.Show(new StepDecided(step, progress.FrozenPrefix, committed.LearningRate, [.. progress.Seals.Select(s => (s.Shard, s.SumOfSquares))]));
+        _meter.Add(committed.Tokens);
+        long every = _run.Plan.Checkpoint.Every;
+        if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();
+        _host.Clock.Mark(step, StepMark.Decided);
+        _host.Clock.Finish(step);
+        OpenStep();
+    }
+
+    private void Commit(StepCommitted committed)
+    {
+        _pendingCommits++;
+        Record(committed, () =>
+        {
+            _pendingCommits--;
+            TrySeal();
+            TryDecide();
+            if (_progress is null) OpenStep();
+        });
+    }
+
+    private void OnApplied(StepApplied message)
+    {
+        if (_replicas.Find(message.Replica) is not { } replica) return;
+        replica.Applied = message.Applied;
+        replica.Checksum = message.StateChecksum;
+        // A frozen shard seals nothing: an observer of it shows by the version alone that it has kept up.
+        if (!replica.IsInSync && message.Applied == _version && _lastApply is { } last && ParameterLayout.IsFrozen(_run.Layout.Shards[replica.Shard.Value], last.FrozenPrefix)) Admit(replica);
+    }
+
+    private void OnRefusal(ReplicaRefusal message)
+    {
+        if (message.Promised.Value > _term.Value) StepDown(message.Promised);
+    }
+
+    /// <summary>Messages may be lost while nodes come and go; everything outstanding is said again, and all of it can be heard twice.</summary>
+    private void TickStep()
+    {
+        if (IsRepeatDue()) Repeat();
+        if (_progress is null) OpenStep();
+        PutOutSilent();
+        Speculate();
+        MaintainReplicas();
+        GrantIdle();
+    }
+
+    private void Repeat()
+    {
+        foreach (var device in _roster.Devices)
+            if (device.Grant is { } grant) _host.Tell(device.Actor, grant);
+        ResendApply();
+        if (_progress is { AllRanksDone: true, IsComplete: false } progress)
+            foreach (var replica in progress.Awaited.Select(_replicas.Find).OfType<LiveReplica>()) _host.Tell(replica.Actor, new ReportSeal(_term, progress.Input));
+        foreach (var recruit in _recruits.Values.ToList()) StartRecruit(recruit);
+        NudgeRound();
+    }
+
+    /// <summary>
+    /// A replica that lets a step wait although a sibling has sealed it leaves its in-sync set. If of some shard nobody seals although all ranks are
+    /// done, what was contributed is gone with a replica: the ranks are computed again.
+    /// </summary>
+    private void PutOutSilent()
+    {
+        if (_progress is not { AllRanksDone: true, IsComplete: false } progress) return;
+        var patience = _run.Plan.Elastic.SuspectAfter;
+        if (_coveredAt is { } covered && _host.UtcNow - covered > patience)
+            RemoveWhereSiblingsRemain([.. progress.Awaited.Select(_replicas.Find).OfType<LiveReplica>()], "a step waited for their sums in vain");
+        else if (_coveredAt is null && _ranksDoneAt is { } done && _host.UtcNow - done > patience * 4)
+        {
+            _host.Notes.Add($"step {progress.Step}: sums are missing though all ranks are done; they are computed again");
+            progress.Reopen();
+            _ranksDoneAt = null;
+        }
+    }
+
+    /// <summary>Gives the ranks of a device that takes unusually long to an idle one as well. The first result counts; both have the same bits.</summary>
+    private void Speculate()
+    {
+        if (_progress is not { Queued: 0, AllRanksDone: false } progress || _roster.Devices.All(d => d.Grant is not null)) return;
+        var least = _run.Plan.Elastic.SuspectAfter;
+        var hung = _longestGrant * 4 > least ? _longestGrant * 4 : least;
+        foreach (var device in _roster.Devices)
+        {
+            if (device.Grant is not { } grant) continue;
+            var slow = TimeSpan.FromSeconds(2 * grant.Ranks.Count * device.SecondsPerRank);
+            if (slow < LeastPatience) slow = LeastPatience;
+            if (_host.UtcNow - device.GrantedAt > (_run.Plan.Elastic.Speculate && device.SecondsPerRank > 0 && slow < hung ? slow : hung)) progress.Requeue(grant.GrantId);
+        }
+    }
+
+    private void ResendApply()
+    {
+        if (_lastApply is null) return;
+        foreach (var replica in _replicas.InSync)
+            if (replica.Applied != _lastApply.Output) _host.Tell(replica.Actor, _lastApply);
+    }
+
+    private void Withdraw(Worker worker)
+    {
+        foreach (var device in worker.Devices)
+        {
+            if (device.Grant is { } grant) _progress?.Requeue(grant.GrantId);
+            device.Grant = null;
+        }
+    }
+
+    private DeviceSlot? Free(long grantId)
+    {
+        var device = _roster.Workers.SelectMany(w => w.Devices).FirstOrDefault(d => d.Grant?.GrantId == grantId);
+        if (device is not null) device.Grant = null;
+        return device;
+    }
+
+    private void AbandonStep()
+    {
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        _progress = null;
+        _lastApply = null;
+        _round = null;
+    }
+}
