@@ -142,7 +142,7 @@ internal sealed class PlanBinder
     private ElasticPlan Elastic(PlanReader section)
     {
         var plan = new ElasticPlan(
-            section.Int("replicas", 1, 1, 8), section.Int("min-workers", 1, 1, 1 << 20),
+            section.Int("replicas", 2, 1, 8), section.Int("min-workers", 1, 1, 1 << 20),
             section.Duration("suspect-after", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50)),
             section.Duration("preemption-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero), section.Flag("speculate", true),
             section.Flag("allow-chaos", false));
