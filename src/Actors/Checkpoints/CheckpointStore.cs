@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using ElasticTrain.Core;
 
@@ -43,8 +42,6 @@ public sealed class CheckpointStore(string directory)
     public static BlobReference Reference(ShardId shard, ReadOnlySpan<float> parameters, ReadOnlySpan<float> moment1, ReadOnlySpan<float> moment2)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        // One state has one blob, whether its replica holds zeros or knows that it need not.
-        if (AreZero(moment1) && AreZero(moment2)) moment1 = moment2 = default;
         ShardBlob.Produce(shard, parameters, moment1, moment2, piece => hash.AppendData(piece));
         return new BlobReference(shard, new Digest256(hash.GetHashAndReset()), ShardBlob.Size(shard, parameters.Length, moment1.Length));
     }
@@ -52,7 +49,7 @@ public sealed class CheckpointStore(string directory)
     /// <summary>Writes the state of a shard, durably, unless the same state is already there.</summary>
     /// <param name="shard">The shard.</param>
     /// <param name="parameters">fp32 master weights, n values; they must not change during the call.</param>
-    /// <param name="moment1">First moments, n values, or none where they were dropped. Moments that are zero everywhere are the same state as none, and none are stored.</param>
+    /// <param name="moment1">First moments, n values, or none where they were dropped.</param>
     /// <param name="moment2">Second moments, as many as first ones.</param>
     /// <exception cref="CheckpointWriteException">The disk is full or the folder cannot be written; no file is left behind.</exception>
     /// <exception cref="InvalidOperationException">The state changed during the call.</exception>
@@ -62,7 +59,6 @@ public sealed class CheckpointStore(string directory)
         // Hashed first: an unchanged state costs no byte of disk traffic, and the second hash, taken while writing, proves that the file
         // holds what it is named after.
         var blob = Reference(shard, parameters, moment1, moment2);
-        if (blob.Bytes == ShardBlob.Size(shard, parameters.Length, 0)) moment1 = moment2 = default;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         string path = PathOf(blob);
         if (IsStored(blob, path)) return blob;
@@ -154,9 +150,6 @@ public sealed class CheckpointStore(string directory)
             return $"{path}: found {Reason(error)}, expected shard {blob.Shard}, {blob.Bytes} bytes";
         }
     }
-
-    /// <summary>Whether all bits are zero.</summary>
-    internal static bool AreZero(ReadOnlySpan<float> values) => !MemoryMarshal.Cast<float, int>(values).ContainsAnyExcept(0);
 
     /// <summary>Whether a blob holds moments beside the parameters; a frozen shard may have lost them.</summary>
     /// <param name="blob">Which blob.</param>

@@ -110,7 +110,7 @@ public sealed class StepFold : IDisposable
             reports.Add(new ShardSealReport(shard.Info.Id, sumOfSquares, finite, digest));
         }
         var decision = StepDecider.Decide(
-            _run.Plans.At(commands, step), Version, [.. effective.Select(e => e.Content)], reports, outcomes, denominator, OptimizerStep + 1);
+            _run.PlanAt(commands, step), Version, [.. effective.Select(e => e.Content)], reports, outcomes, denominator, OptimizerStep + 1);
         var apply = ApplyStep.From(default, Version, OptimizerStep, decision, frozenPrefix, effective);
         foreach (var shard in _shards) shard.Apply(apply, sum.Slice(shard.Info.Offset, shard.Info.Length));
         CopyParameters();

@@ -41,7 +41,7 @@ public sealed class FreezePolicy : ReceiveActor, IWithTimers
 
     /// <summary>One per node that may coordinate, where the plan has a policy.</summary>
     /// <param name="node">The node.</param>
-    /// <param name="run">Passes commands on to the run.</param>
+    /// <param name="run">Proxy of the run's singleton.</param>
     public FreezePolicy(NodeRuntime node, IActorRef run)
     {
         (_node, _run) = (node, run);

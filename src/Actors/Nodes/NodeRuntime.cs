@@ -130,11 +130,8 @@ public sealed class NodeRuntime : IAsyncDisposable
             using var closing = ct.UnsafeRegister(static peer => _ = ((DataPlaneClient)peer!).DisposeAsync().AsTask(), client);
             int length = state.Info.Length;
             using var copy = new NativeBuffer(3L * length);
-            var version = await client.PullStateAsync(shard, sibling.Replica, copy, ct).ConfigureAwait(false);
-            copy.Slice(0, length).CopyTo(state.Parameters.Span);
-            copy.Slice(length, length).CopyTo(state.Moment1.Span);
-            copy.Slice(2L * length, length).CopyTo(state.Moment2.Span);
-            state.ReleaseZeroMoments();
+            var (version, received) = await client.PullStateAsync(shard, sibling.Replica, copy, ct).ConfigureAwait(false);
+            state.Load(copy, hasMoments: received == copy.Length);
             return (state, version);
         }
         catch

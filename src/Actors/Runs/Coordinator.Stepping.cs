@@ -1,6 +1,5 @@
 using ElasticTrain.Actors.Decisions;
 using ElasticTrain.Actors.Devices;
-using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
@@ -25,7 +24,8 @@ public sealed partial class Coordinator
     private Lineage _version;
     private Step _grantedThrough;
     private long _optimizerStep;
-    private long _lastGrant, _tokens;
+    private long _unmaskedTokens;
+    private long _lastGrant;
     private TimeSpan _longestGrant;
     private DateTime? _ranksDoneAt, _coveredAt;
     private int _pendingCommits;
@@ -64,9 +64,9 @@ public sealed partial class Coordinator
             _detail = $"waiting for workers: {workers} of {_target.MinWorkers}";
             return;
         }
-        if (!CountTokens(step)) return;
         bool replay = step <= _state.CommittedVersion.Step;
         _detail = replay ? $"replaying step {step} of {_state.CommittedVersion.Step}" : $"step {step}";
+        if (!HasData(step)) return;
         int prefix = _state.FrozenPrefixAt(step);
         _progress = new StepProgress(
             _version, _run.VirtualRanks, prefix, [.. _run.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))],
@@ -77,12 +77,12 @@ public sealed partial class Coordinator
         GrantIdle();
     }
 
-    /// <summary>Counts the tokens of the step that is to be opened. A node without the step's data cannot, and must not coordinate.</summary>
-    private bool CountTokens(Step step)
+    /// <summary>Whether the coordinator has the data of a step, which it counts the tokens of. A node without them must not coordinate.</summary>
+    private bool HasData(Step step)
     {
         try
         {
-            _tokens = _run.UnmaskedTokens(_state.DataAt(step), step);
+            _unmaskedTokens = _run.UnmaskedTokens(_state, step);
             return true;
         }
         catch (Exception error) when (error is ElasticTrainException or IOException or UnauthorizedAccessException)
@@ -218,17 +218,18 @@ public sealed partial class Coordinator
         if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0) return;
         var step = progress.Step;
         _host.Clock.Mark(step, StepMark.Decidable);
+        long denominator = _unmaskedTokens;
         long counted = progress.Outcomes.Sum(o => o.LossTokens);
-        if (counted != _tokens)
+        if (counted != denominator)
         {
-            Halt(step, $"the ranks counted {counted} tokens, the sample index says {_tokens}");
+            Halt(step, $"the ranks counted {counted} tokens, the sample index says {denominator}");
             return;
         }
         var effective = _state.EffectiveAt(step);
         var decision = StepDecider.Decide(
-            _plans.At(_state, step), progress.Input, [.. effective.Select(e => e.Content)],
+            _run.PlanAt(_state, step), progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
-            progress.Outcomes, _tokens, _optimizerStep + 1);
+            progress.Outcomes, denominator, _optimizerStep + 1);
         var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);
         var committed = apply.Decision;
         if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))
@@ -242,7 +243,7 @@ public sealed partial class Coordinator
         _optimizerStep = committed.OptimizerStep;
         _progress = null;
         if (_state.CommitOf(step) is null) Commit(committed);
-        _host.Show(new StepDecided(step, progress.FrozenPrefix, committed.LearningRate, [.. progress.Seals.Select(s => (s.Shard, s.SumOfSquares))]));
+        _host.Decided(new Freezing.StepDecided(step, progress.FrozenPrefix, committed.LearningRate, [.. progress.Seals.Select(s => (s.Shard, s.SumOfSquares))]));
         _meter.Add(committed.Tokens);
         long every = _run.Plan.Checkpoint.Every;
         if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();

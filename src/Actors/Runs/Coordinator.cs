@@ -26,7 +26,6 @@ public sealed partial class Coordinator
     private readonly RunTarget _target;
     private readonly WorkerRoster _roster = new();
     private readonly ReplicaSets _replicas;
-    private readonly AmendedPlans _plans;
     private RunState _state;
     private Phase _phase = Phase.Starting;
     private Term _term;
@@ -50,7 +49,6 @@ public sealed partial class Coordinator
         _target = target;
         _state = state;
         _lost = lost;
-        _plans = new AmendedPlans(run.Plan);
         _replicas = new ReplicaSets(run.Layout.Shards.Count);
     }
 

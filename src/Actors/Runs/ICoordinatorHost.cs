@@ -1,6 +1,5 @@
 using Akka.Actor;
 using ElasticTrain.Actors.Checkpoints;
-using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Shards;
@@ -17,9 +16,11 @@ namespace ElasticTrain.Actors.Runs;
 /// <param name="PlanHash">Canonical hash of plan and data.</param>
 /// <param name="NumericsClass">Golden probe of the coordinator's node.</param>
 /// <param name="Initial">D(0).</param>
-/// <param name="UnmaskedTokens">Tokens that count in a step's loss, over all ranks, with the data that the step's samples come from (null: those that the run was made with). Throws where this node does not have them.</param>
+/// <param name="UnmaskedTokens">Tokens that count in a step's loss, over all ranks, by the data that the journal has for it; it throws where these cannot be read.</param>
+/// <param name="PlanAt">The plan as the journal has amended it for a step.</param>
 public sealed record RunFacts(
-    RunId Run, Plan Plan, ParameterLayout Layout, int VirtualRanks, Digest256 PlanHash, Digest256 NumericsClass, Digest256 Initial, Func<StepData?, Step, long> UnmaskedTokens);
+    RunId Run, Plan Plan, ParameterLayout Layout, int VirtualRanks, Digest256 PlanHash, Digest256 NumericsClass, Digest256 Initial,
+    Func<RunState, Step, long> UnmaskedTokens, Func<RunState, Step, Plan> PlanAt);
 
 /// <summary>
 /// Everything through which a <see cref="Coordinator"/> touches the world: the actor around it, or a simulation. All calls come from one thread, and
@@ -81,16 +82,14 @@ public interface ICoordinatorHost
     /// <summary>Looks for the newest stored state among some versions, and sends the coordinator a <see cref="StartPoint"/> or <see cref="StartPointFailed"/>.</summary>
     void FindStartPoint(int attempt, IReadOnlySet<Lineage> versions);
 
-    /// <summary>Shows a decided step to whoever watches this coordinator: a freeze policy.</summary>
-    void Show(StepDecided step)
-    {
-    }
-
     /// <summary>Saves the fold over the journal, so that it need not be read from its beginning.</summary>
     void SaveSnapshot(RunSnapshot snapshot);
 
     /// <summary>Ends this process.</summary>
     void EndProcess(RunEnded end);
+
+    /// <summary>A step was decided: for who watches its numbers.</summary>
+    void Decided(Freezing.StepDecided step);
 
     /// <summary>The coordinator's term is durable: everybody may hear of it.</summary>
     void TookOffice(Term term);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Loading;
 using ElasticTrain.Actors.Plans;
@@ -12,6 +13,7 @@ namespace ElasticTrain.Actors.Runs;
 public sealed class RunDefinition
 {
     private readonly RunFolder _folder;
+    private readonly ConcurrentDictionary<string, Plan> _amended = new();
 
     /// <summary>Derives the constants.</summary>
     /// <param name="folder">The run's folder.</param>
@@ -24,7 +26,6 @@ public sealed class RunDefinition
         string checkpointDirectory = folder.CheckpointDirectory(plan);
         Run = run;
         Plan = plan;
-        Plans = new AmendedPlans(plan);
         Corpus = corpus;
         PlanHash = plan.Hash(corpus.ContentHash, corpus.TokenizerHash);
         for (int i = 0; i < plan.Phases.Count; i++)
@@ -76,8 +77,16 @@ public sealed class RunDefinition
     /// <summary>Remembers in the folder that the journal has begun.</summary>
     public void MarkJournaled() => _folder.MarkJournaled();
 
-    /// <summary>The plan of each step.</summary>
-    public AmendedPlans Plans { get; }
+    /// <summary>The plan in a step, amended by the commands that hold by then.</summary>
+    /// <param name="state">The journal.</param>
+    /// <param name="step">The step.</param>
+    public Plan PlanAt(RunState state, Step step)
+    {
+        if (state.Amendments.IsEmpty || state.Amendments[0].EffectiveStep > step) return Plan;
+        // Amending binds a whole plan anew; a step takes the same one as the step before it.
+        string key = string.Join('\n', state.Amendments.TakeWhile(a => a.EffectiveStep <= step).Select(a => a.Content));
+        return _amended.GetOrAdd(key, _ => state.PlanAt(Plan, step));
+    }
 
     /// <summary>D(0) on a numerics class.</summary>
     public Digest256 InitialLineage(Digest256 numericsClass)

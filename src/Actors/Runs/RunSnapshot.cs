@@ -8,27 +8,27 @@ public sealed record RunSnapshot(
     IReadOnlyList<CheckpointSealed> Seals, IReadOnlyList<FreezeEntry> Freezes, IReadOnlyDictionary<string, CommandAnswer> Answers,
     Core.Step? PausedFrom, RunFinished? Finished, RunHalted? Halted)
 {
-    /// <summary>Amendments of the plan; snapshots from before there were any lack them.</summary>
-    public IReadOnlyList<AmendmentEntry> Amendments { get; init; } = [];
-
-    /// <summary>Attached data, likewise.</summary>
-    public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
-
     /// <summary>The in-sync sets; null in snapshots from before there were several replicas of a shard.</summary>
     public IReadOnlyList<ReplicaPlacement>? Replicas { get; init; }
 
     /// <summary>An open difference between replicas.</summary>
     public ReplicaDiverged? Divergence { get; init; }
 
+    /// <summary>Amendments of the plan; snapshots from before there were any lack them.</summary>
+    public IReadOnlyList<AmendmentEntry> Amendments { get; init; } = [];
+
+    /// <summary>Attached data, likewise.</summary>
+    public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
+
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
         state.Created, state.Coordinator, state.Placed, state.LastReplica, state.Committed, state.Seals, state.Freezes, state.Answers,
         state.PausedFrom, state.Finished, state.Halted)
     {
-        Amendments = state.Amendments,
-        Attachments = state.Attachments,
         Replicas = state.Replicas,
         Divergence = state.Divergence,
+        Amendments = state.Amendments,
+        Attachments = state.Attachments,
     };
 
     /// <summary>The state that was saved.</summary>

@@ -2,7 +2,6 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Akka.Persistence;
-using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
@@ -151,9 +150,6 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     }
 
     /// <inheritdoc/>
-    public void Show(StepDecided step) => Context.System.EventStream.Publish(step);
-
-    /// <inheritdoc/>
     public void SaveSnapshot(RunSnapshot snapshot) => base.SaveSnapshot(snapshot);
 
     /// <inheritdoc/>
@@ -162,6 +158,9 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
         // A worker's agent ends its node when it is told; what is refused ends at once.
         if (end.ExitCode == RunEnded.Refused || !_cluster.SelfRoles.Contains(Hosting.RunNode.WorkerRole)) _node.Ended.TrySetResult(end);
     }
+
+    /// <inheritdoc/>
+    public void Decided(Freezing.StepDecided step) => Context.System.EventStream.Publish(step);
 
     /// <inheritdoc/>
     public void TookOffice(Term term) => Context.Parent.Tell(new InOffice(term));
@@ -224,7 +223,7 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
         var definition = _node.Definition;
         var facts = new RunFacts(
             _node.Run, _node.Plan, _node.Layout, _node.VirtualRanks, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass),
-            (data, step) => definition.Data.At(data).UnmaskedTokens(step));
+            (state, step) => definition.Data.At(state.DataAt(step)).UnmaskedTokens(step), definition.PlanAt);
         _coordinator = new Coordinator(this, facts, _target, _recovered, _lost);
         _coordinator.Start();
         Timers.StartPeriodicTimer("tick", new Tick(), Coordinator.TickInterval);

@@ -13,12 +13,16 @@ public sealed partial class ShardActor
 {
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long an admission may still be on its way when the sibling has ended: a move ends the old replica as soon as the new one is in sync.</summary>
+    private static readonly TimeSpan OrphanPatience = TimeSpan.FromSeconds(2);
+
     private readonly CancellationTokenSource _stopping = new();
     private SiblingSource? _sibling;
     private ApplyStep? _pending;
     private (Lineage Applied, IActorRef Follower)? _waiting;
 
     private sealed record AskSibling;
+    private sealed record Orphaned(Lineage Applied);
     private sealed record GradientPulled(ApplyStep Step);
     private sealed record PullFailed(ApplyStep Step, Exception Error);
 
@@ -41,6 +45,22 @@ public sealed partial class ShardActor
         _sibling = null;
         Context.Unwatch(sibling.Actor);
         Timers.Cancel(typeof(AskSibling));
+        Timers.Cancel(typeof(Orphaned));
+    }
+
+    private void OnSiblingEnded(Terminated message)
+    {
+        if (!message.ActorRef.Equals(_sibling?.Actor)) return;
+        Timers.Cancel(typeof(AskSibling));
+        Timers.StartSingleTimer(typeof(Orphaned), new Orphaned(_replica!.Applied), OrphanPatience);
+    }
+
+    private void OnOrphaned(Orphaned message)
+    {
+        if (_sibling is not { } sibling) return;
+        // One that has gone on since gets all it needs from the devices and the coordinator.
+        if (_replica!.Applied != message.Applied) EndFollowing();
+        else Fail($"its sibling {_id.Shard}~{sibling.Replica} has ended");
     }
 
     private void Ask() => _sibling?.Actor.Tell(new FollowStep(_id.Shard, _id.Replica, _replica!.Applied));

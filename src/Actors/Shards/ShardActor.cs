@@ -50,7 +50,8 @@ public sealed partial class ShardActor : ReceiveActor, IWithTimers
         Receive<GradientPulled>(m => Follow(m.Step));
         Receive<PullFailed>(OnPullFailed);
         Receive<ReplicaRefusal>(m => { if (m.Replica == _sibling?.Replica) Fail(m.Reason); });
-        Receive<Terminated>(m => { if (m.ActorRef.Equals(_sibling?.Actor)) Fail($"its sibling {_id.Shard}~{_sibling.Replica} has ended"); });
+        Receive<Terminated>(OnSiblingEnded);
+        Receive<Orphaned>(OnOrphaned);
     }
 
     /// <inheritdoc/>

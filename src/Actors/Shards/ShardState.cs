@@ -60,6 +60,18 @@ public sealed class ShardState : IDisposable
         store.ReadBlob(blob, Parameters, Moment1, Moment2);
     }
 
+    /// <summary>Takes the state of a sibling.</summary>
+    /// <param name="copy">Parameters, first and second moments, one after another, [3 * Info.Length].</param>
+    /// <param name="hasMoments">Whether the sibling has moments; otherwise only the parameters are read.</param>
+    public void Load(NativeBuffer copy, bool hasMoments)
+    {
+        copy.Slice(0, Info.Length).CopyTo(Parameters.Span);
+        ResizeMoments(hasMoments ? Info.Length : 0);
+        if (!hasMoments) return;
+        copy.Slice(Info.Length, Info.Length).CopyTo(Moment1.Span);
+        copy.Slice(2L * Info.Length, Info.Length).CopyTo(Moment2.Span);
+    }
+
     /// <summary>Applies a decided step.</summary>
     /// <param name="step">The decision.</param>
     /// <param name="gradient">The sealed gradient, [Info.Length]; not read when the shard is frozen or the step is skipped.</param>
@@ -102,12 +114,6 @@ public sealed class ShardState : IDisposable
         Parameters.Dispose();
         Moment1.Dispose();
         Moment2.Dispose();
-    }
-
-    /// <summary>Gives the moments' memory back if they are zero everywhere: a copy of a replica without moments has zeros.</summary>
-    public void ReleaseZeroMoments()
-    {
-        if (CheckpointStore.AreZero(Moment1.Span) && CheckpointStore.AreZero(Moment2.Span)) ResizeMoments(0);
     }
 
     /// <summary>Zeros where there were none; nothing, and the memory given back, for 0; otherwise what is there.</summary>

@@ -228,6 +228,30 @@ public sealed class FollowingTests : TestKit, IClassFixture<TestRun>
         Assert.Empty(_other.HeldReplicas);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_follower_whose_sibling_ends_goes_on_if_it_is_admitted_or_manages_without(bool isAdmitted)
+    {
+        GivenFollower();
+        Watch(_sibling);
+        Sys.Stop(_sibling);
+        ExpectTerminated(_sibling, Deadline);
+        if (isAdmitted) _replica.Tell(new AdmitReplica(new Term(1)), _follower);
+        Contribute(Replica, 1);
+        _follower.ExpectMsg<GradientSealed>();
+        _replica.Tell(Decision(1), _follower);
+        ExpectFollowed(1);
+        _follower.ExpectNoMsg(TimeSpan.FromSeconds(3));
+        Contribute(Replica, 2);
+        _follower.ExpectMsg<GradientSealed>();
+        _replica.Tell(Decision(2), _follower);
+        ExpectFollowed(2);
+        // It follows nobody any more: what it lacks it refuses.
+        _replica.Tell(Decision(3), _follower);
+        _follower.ExpectMsg<ReplicaRefusal>();
+    }
+
     [Fact]
     public void A_follower_that_is_too_far_behind_is_refused_and_ends()
     {

@@ -39,9 +39,7 @@ public sealed class ShardReplicaTests : IDisposable
 
     internal static ApplyStep Decision(long step, int frozenPrefix = 0, bool drop = false) => new(
         new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4])
-    {
-        WeightDecay = 0.1f,
-    };
+    { WeightDecay = 0.1f };
 
     internal static void ContributeAll(ShardReplica replica, long step)
     {
