@@ -120,8 +120,8 @@ public sealed class ShardState : IDisposable
     private void ResizeMoments(long length)
     {
         if (Moment1.Length == length) return;
-        Moment1.Dispose();
-        Moment2.Dispose();
+        Moment1.DisposeToSystem();
+        Moment2.DisposeToSystem();
         (Moment1, Moment2) = (new NativeBuffer(length), new NativeBuffer(length));
     }
 

@@ -4,6 +4,7 @@ using ElasticTrain.Actors.Shards;
 using ElasticTrain.Actors.Tests.Runs;
 using ElasticTrain.Core;
 using ElasticTrain.Model;
+using ElasticTrain.Model.Torch;
 
 namespace ElasticTrain.Actors.Tests.Shards;
 
@@ -96,6 +97,8 @@ public sealed class ShardStateTests : IDisposable
     public void Dropped_moments_are_memory_that_the_process_does_not_hold_any_more()
     {
         if (!OperatingSystem.IsLinux()) return;
+        // As in every process that trains: its allocator keeps what it is given.
+        TorchRuntime.Initialize();
         var layout = ParameterLayout.Create(ModelConfig.Preset("tiny") with { VocabSize = 800_000 });
         using ShardState state = State(layout, 0);
         long moments = 8L * state.Info.Length;

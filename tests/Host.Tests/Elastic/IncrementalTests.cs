@@ -171,7 +171,7 @@ public sealed class IncrementalTests : IDisposable
         await run.PauseAsync();
         await run.AttachAtAsync(AttachedAt, more, replace: false);
         await run.AmendAtAsync(AmendedAt, "optimizer.learning-rate=1e-4", "optimizer.schedule.type=linear", "optimizer.weight-decay=0.3");
-        await run.FreezeAtAsync(FrozenAt);
+        await run.FreezeAtAsync(FrozenAt, drop: true);
         await run.AttachAtAsync(ReplacedAt, other, replace: true);
         await run.SucceedAsync("resume");
         return training;
