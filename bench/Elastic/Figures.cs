@@ -7,7 +7,7 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Elastic;
 
-/// <summary>The figures of issue 3, one method each.</summary>
+/// <summary>What elasticity costs while nothing fails, one method for each figure.</summary>
 /// <param name="workshop">Where runs live.</param>
 /// <param name="rounds">Rounds of each figure.</param>
 /// <param name="steps">Steps of a round.</param>
@@ -46,33 +46,6 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
         Console.WriteLine($"  1 process x 2 devices   {new Numbers(one).ToString("0.00")} steps/s");
         Console.WriteLine($"  2 processes x 1 device  {new Numbers(two).ToString("0.00")} steps/s");
         Console.WriteLine($"  ratio {new Numbers([.. one.Zip(two, (o, t) => t / o)])}   (target 0.85)");
-    }
-
-    /// <summary>From <c>kill -9</c> of a process to the next committed step.</summary>
-    public void Recovery(Case on, int nodes, bool coordinator)
-    {
-        List<double> total = [], placed = [];
-        List<long> replayed = [];
-        for (int round = 0; round < rounds; round++)
-        {
-            string run = workshop.NewRun(on);
-            using var train = Child.Train(on, run, [], "--nodes", nodes.ToString(CultureInfo.InvariantCulture));
-            train.Await(() => Workshop.Journal(run).Count(e => e.Event is StepCommitted) >= WarmUpSteps + round, Deadline);
-            var before = Workshop.Journal(run);
-            int coordinatorPid = ((CoordinatorStarted)before.Last(e => e.Event is CoordinatorStarted).Event).Pid;
-            int[] pids = [.. Enumerable.Range(1, nodes).Select(i => int.Parse(File.ReadAllText(Path.Combine(run, "nodes", $"node-{i}.pid")), CultureInfo.InvariantCulture))];
-            long kill = DateTime.UtcNow.Ticks;
-            Child.Send(coordinator ? coordinatorPid : pids.First(p => p != coordinatorPid), Child.Kill);
-            (JournaledEvent Placed, JournaledEvent Commit)? found = null;
-            train.Await(() => (found = FirstAfter(Workshop.Journal(run, before[^1].SequenceNumber), kill)) is not null, Deadline);
-            var (place, commit) = found!.Value;
-            total.Add((commit.WrittenAt.Ticks - kill) / (double)TimeSpan.TicksPerSecond);
-            placed.Add((place.WrittenAt.Ticks - kill) / (double)TimeSpan.TicksPerSecond);
-            replayed.Add(((StepCommitted)commit.Event).Step.Value - 1 - ((ReplicasPlaced)place.Event).From.Step.Value);
-        }
-        Console.WriteLine(
-            $"kill -9 of {(coordinator ? "the coordinator's process" : "a worker")}, --nodes {nodes}, {on.Name}: {new Numbers(total).ToString("0.00")} s to the next committed step, of which "
-            + $"{new Numbers(placed).ToString("0.00")} s until shards are placed anew; {new Numbers([.. replayed.Select(r => (double)r)]).ToString("0")} steps replayed");
     }
 
     /// <summary>Where a step's time goes, and how much of it waits for the journal and for checkpoints.</summary>
@@ -145,16 +118,6 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
     }
 
     private static List<JournaledEvent> Committed(string run) => [.. Workshop.Journal(run).Where(e => e.Event is StepCommitted)];
-
-    /// <summary>The first commit after the shards were placed anew: what was on its way into the journal at the kill does not count.</summary>
-    private static (JournaledEvent Placed, JournaledEvent Commit)? FirstAfter(IReadOnlyList<JournaledEvent> events, long kill)
-    {
-        if (events.FirstOrDefault(e => e.WrittenAt.Ticks > kill && e.Event is ReplicasPlaced) is not { } placed) return null;
-        return events.FirstOrDefault(e => e.SequenceNumber > placed.SequenceNumber && e.Event is StepCommitted) is { } commit ? (LastPlaced(events, commit), commit) : null;
-    }
-
-    private static JournaledEvent LastPlaced(IReadOnlyList<JournaledEvent> events, JournaledEvent commit) =>
-        events.Last(e => e.SequenceNumber < commit.SequenceNumber && e.Event is ReplicasPlaced);
 
     private string NewFolder(Case on)
     {

@@ -6,7 +6,7 @@ namespace ElasticTrain.Actors.Devices;
 /// <summary>
 /// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
 /// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>, <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>,
-/// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>.
+/// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>, <c>ELASTICTRAIN_SLOW_NODE=NODE:FACTOR</c>.
 /// </summary>
 /// <param name="FlipStep">The step; 0 for none.</param>
 /// <param name="FlipRank">The rank.</param>
@@ -24,15 +24,22 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     /// <summary>The variable that makes a node claim another numerics class.</summary>
     public const string NumericsVariable = "ELASTICTRAIN_NUMERICS_CLASS";
 
+    /// <summary>The variable that makes one node's devices slow.</summary>
+    public const string SlowVariable = "ELASTICTRAIN_SLOW_NODE";
+
+    /// <summary>How many times as long a rank takes as it needs; 1 for no straggler.</summary>
+    public double SlowDown { get; init; } = 1;
+
     /// <summary>No faults.</summary>
     public static readonly ChaosSettings None = new(0, 0, 0, null, null);
 
     /// <summary>Reads the environment.</summary>
     /// <param name="allowed">The plan's <c>elastic.allow-chaos</c>.</param>
     /// <exception cref="BadInputException">A fault is asked for and not allowed, or not readable.</exception>
-    public static ChaosSettings FromEnvironment(bool allowed)
+    /// <param name="node">The node's name: some faults are one node's.</param>
+    public static ChaosSettings FromEnvironment(bool allowed, string node)
     {
-        var settings = None with { NumericsClass = Read(NumericsVariable, allowed) };
+        var settings = None with { NumericsClass = Read(NumericsVariable, allowed), SlowDown = ReadSlowDown(allowed, node) };
         if (Read(ProtocolVariable, allowed) is { } version)
         {
             if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int claimed))
@@ -48,11 +55,27 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
         throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "STEP:RANK:ELEMENT, three whole numbers");
     }
 
+    private static double ReadSlowDown(bool allowed, string node)
+    {
+        if (Read(SlowVariable, allowed) is not { } text) return 1;
+        string[] parts = text.Split(':');
+        if (parts.Length == 2 && double.TryParse(parts[1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor) && factor >= 1)
+            return parts[0] == node ? factor : 1;
+        throw new BadInputException($"environment variable {SlowVariable}", $"'{text}'", "NODE:FACTOR, a node's name and a number of at least 1");
+    }
+
     private static string? Read(string variable, bool allowed)
     {
         string? text = Environment.GetEnvironmentVariable(variable);
         if (string.IsNullOrEmpty(text)) return null;
         return allowed ? text : throw new BadInputException($"environment variable {variable}", $"'{text}'", "nothing, unless the plan says elastic.allow-chaos = true");
+    }
+
+    /// <summary>Makes a rank take as long as a straggler needs for it.</summary>
+    /// <param name="took">How long it took.</param>
+    public void MaybeDelay(TimeSpan took)
+    {
+        if (SlowDown > 1) Thread.Sleep(took * (SlowDown - 1));
     }
 
     /// <summary>Flips the bit if this is the rank for it.</summary>

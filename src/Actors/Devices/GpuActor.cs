@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using ElasticTrain.Actors.Nodes;
@@ -144,7 +145,9 @@ public sealed class GpuActor : ReceiveActor
             RankResult result;
             try
             {
+                long start = Stopwatch.GetTimestamp();
                 result = _model!.ComputeRank(batches, Denominator(step), grant.FrozenPrefix, gradient, isZero: true, _lease?.Residency);
+                _chaos.MaybeDelay(Stopwatch.GetElapsedTime(start));
                 _chaos.MaybeFlip(step, message.Rank, gradient);
             }
             catch

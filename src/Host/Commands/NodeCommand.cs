@@ -56,7 +56,7 @@ public static class NodeCommand
             : RunSession.Prepare(Plan.Load(planFile ?? throw new BadInputException("PLAN", "nothing", $"a plan, because {directory} holds no run yet"), sets), directory, System.Console.WriteLine);
         var plan = session.Definition.Plan;
         var options = new NodeOptions(
-            name, cluster, roleList, new RunTarget(steps ?? plan.TotalSteps, plan.Elastic.MinWorkers, expect), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos));
+            name, cluster, roleList, new RunTarget(steps ?? plan.TotalSteps, plan.Elastic.MinWorkers, expect), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos, name));
         var process = new NodeProcess(session, options, ownsRun: false);
         using var watch = parent is null ? null : ParentWatch.Start(ProcessIdentity.Parse(parent), () => Environment.Exit(1));
         try

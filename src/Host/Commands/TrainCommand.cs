@@ -55,7 +55,7 @@ public static class TrainCommand
         view.Note($"run: {directory}");
         var options = new NodeOptions(
             "node-1", new ClusterEnvironment(ClusterDefaults.SystemName, "127.0.0.1", 0, [], ""), [RunNode.CoordinatorRole, RunNode.WorkerRole],
-            new RunTarget(steps, plan.Elastic.MinWorkers, 1), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos));
+            new RunTarget(steps, plan.Elastic.MinWorkers, 1), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos, "node-1"));
         var follower = new ProgressFollower(view, Refresh);
         var ended = await new NodeProcess(session, options, ownsRun: true).RunAsync((node, ct) => follower.FollowAsync(async () => (await node.StatusAsync(TimeSpan.FromSeconds(1)).ConfigureAwait(false), node.JournalProblem), ct)).ConfigureAwait(false);
         return Finish(session, ended.ExitCode, ended.Message, view);

@@ -97,7 +97,7 @@ internal abstract class TrainingSpec(SpecNode node) : ClusterSpec(node)
         Plan plan = session.Definition.Plan;
         var options = new NodeOptions(
             node.Role.Name, node.Cluster, [RunNode.CoordinatorRole, RunNode.WorkerRole],
-            new RunTarget(long.Parse(node.Arguments[Steps]), plan.Elastic.MinWorkers, ExpectedWorkers: 3), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos));
+            new RunTarget(long.Parse(node.Arguments[Steps]), plan.Elastic.MinWorkers, ExpectedWorkers: 3), ChaosSettings.FromEnvironment(plan.Elastic.AllowChaos, node.Role.Name));
         node.Subject = RunNode.StartAsync(options, session.Definition, session.Journal, NumericsClass.Probe(plan.Numerics.Compute), CancellationToken.None).GetAwaiter().GetResult();
         return SystemCapture.System.Result;
     }
