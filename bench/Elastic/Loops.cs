@@ -40,7 +40,7 @@ internal static class Loops
         new Thread(() => probe.SetResult(NumericsClass.Probe(definition.Plan.Numerics.Compute))).Start();
         var options = new NodeOptions(
             "node-1", new ClusterEnvironment(ClusterDefaults.SystemName, "127.0.0.1", 0, [], ""), [RunNode.CoordinatorRole, RunNode.WorkerRole],
-            new RunTarget(long.MaxValue, 1, 1), ChaosSettings.FromEnvironment(false));
+            new RunTarget(long.MaxValue, 1, 1), ChaosSettings.FromEnvironment(false, "node-1"));
         await using var node = await RunNode.StartAsync(options, definition, journal, await probe.Task, CancellationToken.None);
         await PassAsync(node, warmUp);
         node.Runtime.Clock.Take();
