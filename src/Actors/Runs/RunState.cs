@@ -102,6 +102,7 @@ public sealed record RunState
         LayersThawed e => WithFreeze(new FreezeEntry(e.EffectiveStep, 0, false), e.CommandId),
         RunPaused e => WithAnswer(e.CommandId, $"paused before step {e.EffectiveStep}", e.EffectiveStep) with { PausedFrom = e.EffectiveStep },
         RunResumed e => WithAnswer(e.CommandId, "resumed", null) with { PausedFrom = null },
+        CommandNoted e => WithAnswer(e.CommandId, e.Message, e.EffectiveStep),
         RunFinished e => this with { Finished = e },
         RunHalted e => this with { Halted = e },
         _ => throw new ElasticTrainException($"The journal holds an event of type {@event.GetType().Name}, which this version does not know."),

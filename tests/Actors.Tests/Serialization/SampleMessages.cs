@@ -47,6 +47,7 @@ internal sealed class SampleMessages(IActorRef actor)
         new LayersThawed("b", "someone", At),
         new RunPaused("c", "someone", At),
         new RunResumed("d", "someone"),
+        new CommandNoted("e", "someone", "nothing is frozen", null),
         new RunFinished(Sample.Version(9), Digest256.Of("state")),
         new RunHalted(At, "bits differ"),
         new RunSnapshot(

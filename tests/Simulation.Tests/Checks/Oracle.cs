@@ -29,6 +29,9 @@ public sealed class Oracle : IDisposable
     /// <summary>The fold over the journal.</summary>
     public RunState State { get; private set; } = RunState.Empty;
 
+    /// <summary>Replicas made or taken away so far: while that goes on, one whose bits are wrong may be gone before anybody compares them.</summary>
+    public int Changes { get; private set; }
+
     /// <summary>The replica whose bits were flipped; null while none were.</summary>
     public (ShardId Shard, ReplicaId Replica)? Flipped { get; set; }
 
@@ -85,6 +88,7 @@ public sealed class Oracle : IDisposable
                 break;
             default: break;
         }
+        if (@event is ReplicasPlaced or ReplicaRecruited or ReplicaJoined or ReplicasRemoved) Changes++;
         State = State.Apply(@event);
     }
 

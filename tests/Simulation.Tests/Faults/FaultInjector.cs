@@ -14,7 +14,8 @@ public sealed class FaultInjector(Simulation sim)
 
     private SimRandom Random => sim.Random;
 
-    private int _contributionsBeforeFlip;
+    private int _contributionsBeforeFlip, _changes;
+    private TimeSpan _changedAt;
 
     /// <summary>Whether no more faults come.</summary>
     public bool IsOver { get; private set; }
@@ -147,7 +148,8 @@ public sealed class FaultInjector(Simulation sim)
     private bool TryFlip()
     {
         if (sim.Oracle.State.Committed.Count > sim.Scenario.Steps - 4) return true;
-        if (sim.Oracle.State.Committed.Count < 1 || Random.Chance(0.9)) return false;
+        if (sim.Oracle.Changes != _changes) (_changes, _changedAt) = (sim.Oracle.Changes, sim.Scheduler.Now);
+        if (sim.Oracle.State.Committed.Count < 1 || sim.Scheduler.Now - _changedAt < TimeSpan.FromMilliseconds(500) || Random.Chance(0.9)) return false;
         var shards = sim.Oracle.State.Replicas.GroupBy(r => r.Shard).Where(g => g.Count() >= 2).ToList();
         if (shards.Count == 0) return false;
         var placement = Random.Of(Random.Of(shards).ToList());

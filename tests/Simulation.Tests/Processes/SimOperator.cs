@@ -32,7 +32,6 @@ public sealed class SimOperator
             case 1: Send(new ThawLayers(id, "operator", at)); break;
             default:
                 Send(new PauseRun(id, "operator"));
-                _sim.Scheduler.After(_sim.Random.Milliseconds(10, 3000), () => Send(new ResumeRun($"{id}-resume", "operator")));
                 break;
         }
     }
@@ -44,9 +43,8 @@ public sealed class SimOperator
         {
             if (message is not CommandAnswer answer || !_open.ContainsKey(command.CommandId)) return;
             if (answer.Retry) return;
-            // A pause that is still on its way would come after the resumption.
-            if (command is ResumeRun && _open.Keys.Any(k => $"{k}-resume" == command.CommandId)) return;
             _open.Remove(command.CommandId);
+            if (command is PauseRun) _sim.Scheduler.After(_sim.Random.Milliseconds(10, 3000), () => Send(new ResumeRun($"{command.CommandId}-resume", "operator")));
             if (answer is { Accepted: true, EffectiveStep: not null } && command is not PauseRun && !_sim.Oracle.State.Answers.ContainsKey(command.CommandId))
                 throw new SimulationFailure($"{command} was accepted and is not in the journal");
         });

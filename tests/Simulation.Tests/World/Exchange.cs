@@ -81,7 +81,6 @@ public sealed class Exchange(Simulation sim, SimProcess from, SimProcess to, Fra
             End(error, values, version);
             return;
         }
-        if (!sim.Data.Reaches(to.Slot, from.Slot)) return;
         // An error travels as its kind and text.
         Exception? remote = error switch
         {
@@ -90,7 +89,7 @@ public sealed class Exchange(Simulation sim, SimProcess from, SimProcess to, Fra
             ContributionMismatchException mismatch => new DataPlaneRefusedException(mismatch.Message, RefusalKind.Mismatch),
             _ => new DataPlaneRefusedException(error.Message),
         };
-        from.Post(back, () => End(remote, values, version));
+        sim.Data.Through(to, from, () => from.Post(back, () => End(remote, values, version)));
     }
 
     private void End(Exception? error, float[] values, Lineage? version)

@@ -13,6 +13,7 @@ public sealed class SimDataPlane(Simulation sim)
 {
     private readonly HashSet<(int From, int To)> _cuts = [];
     private readonly List<(SimCoordinator Watcher, SimProcess Target)> _links = [];
+    private readonly List<(int From, int To, Action Frame)> _stalled = [];
 
     /// <summary>Share of requests that are cut before or after they are served; set to 0 when faults end.</summary>
     public double Cuts { get; set; }
@@ -27,7 +28,7 @@ public sealed class SimDataPlane(Simulation sim)
     public void Cut(int from, int to, bool isCut)
     {
         if (isCut) _cuts.Add((from, to));
-        else _cuts.Remove((from, to));
+        else if (_cuts.Remove((from, to))) Unstall();
         if (isCut) sim.Scheduler.After(sim.Random.Milliseconds(9000, 15_000), () => BreakCut(from, to));
     }
 
@@ -36,6 +37,7 @@ public sealed class SimDataPlane(Simulation sim)
     {
         _cuts.Clear();
         (Cuts, Repeat, Late) = (0, 0, 0);
+        Unstall();
     }
 
     /// <summary>A frame's header.</summary>
@@ -65,14 +67,24 @@ public sealed class SimDataPlane(Simulation sim)
             return;
         }
         sim.Exchanges.Add(request);
-        if (!Reaches(from.Slot, to.Slot)) return;
         var delay = sim.Random.Milliseconds(0.1, header.Kind == FrameKind.PullState ? 200 : 3);
         if (sim.Random.Chance(Late)) delay += sim.Random.Milliseconds(1, 3000);
         bool isCut = sim.Random.Chance(Cuts), isServed = sim.Random.Chance(0.5);
         if (isCut) from.Post(delay * 2, () => request.Break("connection reset"));
         if (isCut && !isServed) return;
-        to.Post(delay, () => request.Serve(sim.Random.Milliseconds(0.1, 3)));
-        if (header.Kind is FrameKind.Contribution or FrameKind.Marker && sim.Random.Chance(Repeat)) to.Post(delay + sim.Random.Milliseconds(0, 3000), () => request.Serve(sim.Random.Milliseconds(0.1, 3)));
+        var again = header.Kind is FrameKind.Contribution or FrameKind.Marker && sim.Random.Chance(Repeat) ? sim.Random.Milliseconds(0, 3000) : (TimeSpan?)null;
+        Through(from, to, () =>
+        {
+            to.Post(delay, () => request.Serve(sim.Random.Milliseconds(0.1, 3)));
+            if (again is { } later) to.Post(delay + later, () => request.Serve(sim.Random.Milliseconds(0.1, 3)));
+        });
+    }
+
+    /// <summary>Sends a frame now, or when the way is mended: TCP repeats what is not acknowledged until somebody gives the connection up.</summary>
+    public void Through(SimProcess from, SimProcess to, Action frame)
+    {
+        if (Reaches(from.Slot, to.Slot)) frame();
+        else _stalled.Add((from.Slot, to.Slot, frame));
     }
 
     /// <summary>Whether frames from one machine to another arrive.</summary>
@@ -106,6 +118,15 @@ public sealed class SimDataPlane(Simulation sim)
             sim.Exchanges.Remove(exchange);
             var delay = Reaches(target.Slot, exchange.From.Slot) ? sim.Random.Milliseconds(0.1, 20) : sim.Random.Milliseconds(9000, 15_000);
             exchange.From.Post(delay, () => exchange.Break("connection reset"));
+        }
+    }
+
+    private void Unstall()
+    {
+        foreach (var frame in _stalled.Where(f => Reaches(f.From, f.To)).ToList())
+        {
+            _stalled.Remove(frame);
+            frame.Frame();
         }
     }
 
