@@ -165,6 +165,8 @@ public sealed class Simulation : IDisposable
     public void OnProcessEnded(SimProcess process, RunEnded end)
     {
         if (end.ExitCode == RunEnded.Refused) throw new SimulationFailure($"{process.Label} was refused: {end.Message}");
+        // A disk that takes nothing may end a run, a message that is lost may not.
+        if (end.ExitCode == 1 && !end.Message.Contains("the disk is full", StringComparison.Ordinal)) throw new SimulationFailure($"the run failed: {end.Message}");
         if (end.ExitCode == 0) _hasEnded = true;
         else Kill(process);
     }

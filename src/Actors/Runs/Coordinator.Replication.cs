@@ -60,6 +60,7 @@ public sealed partial class Coordinator
                 StepWhenPlaced();
                 break;
             case Phase.Promising:
+                foreach (var placement in _state.Replicas.Where(which)) _reports.Remove(placement.Replica);
                 WaitForReports();
                 break;
             case Phase.Stepping:

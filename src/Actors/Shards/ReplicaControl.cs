@@ -21,6 +21,7 @@ public sealed partial class ReplicaControl
     private ShardReplica? _replica;
     private ApplyStep? _decision;
     private ulong _checksum;
+    private (SnapshotReplica Message, IActorRef Sender)? _snapshot;
     private bool _loading;
 
     /// <summary>Before it is started: it serves nothing.</summary>
@@ -152,6 +153,7 @@ public sealed partial class ReplicaControl
         _decision = step;
         _host.Tell(_coordinator, new StepApplied(_id.Shard, _id.Replica, step.Output, _checksum));
         TellFollower(step);
+        if (_snapshot is { } snapshot && snapshot.Message.Version == step.Output) Copy(replica, snapshot.Message.Version, snapshot.Sender);
     }
 
     private bool LacksGradient(ApplyStep step) => _replica!.Seal is null && !ParameterLayout.IsFrozen(_shard, step.FrozenPrefix);
@@ -159,15 +161,27 @@ public sealed partial class ReplicaControl
     private void OnSnapshot(SnapshotReplica message, IActorRef sender)
     {
         if (!Obey(message.Term, sender) || _replica is null) return;
+        if (_replica.Applied.Step < message.Version.Step)
+        {
+            // The decision that leads there was lost and will be said again: no reason to give a checkpoint up, least of all the last one.
+            _snapshot = (message, sender);
+            return;
+        }
         if (_replica.Applied != message.Version)
         {
             _host.Tell(sender, new BlobFailed(message.Version, _id.Shard, $"{_id.Shard}~{_id.Replica} is at {_replica.Applied}"));
             return;
         }
+        Copy(_replica, message.Version, sender);
+    }
+
+    private void Copy(ShardReplica replica, Lineage version, IActorRef coordinator)
+    {
+        _snapshot = null;
         long start = Stopwatch.GetTimestamp();
-        var (parameters, moment1, moment2) = _replica.Snapshot(message.Version);
+        var (parameters, moment1, moment2) = replica.Snapshot(version);
         _host.Clock.AddCheckpointCopy(start);
-        _host.Tell(_host.CheckpointWriter, new WriteBlob(_id.Shard, message.Version, parameters, moment1, moment2, sender));
+        _host.Tell(_host.CheckpointWriter, new WriteBlob(_id.Shard, version, parameters, moment1, moment2, coordinator));
     }
 
     private void Report() =>

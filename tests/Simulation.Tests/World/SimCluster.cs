@@ -9,6 +9,7 @@ public sealed class SimCluster(Simulation sim)
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), Silence = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromSeconds(4);
 
     private readonly List<SimProcess> _members = [];
+    private readonly Dictionary<SimProcess, TimeSpan> _told = [];
 
     /// <summary>Begins to listen.</summary>
     public void Start() => sim.Scheduler.Every(Look, () =>
@@ -87,11 +88,11 @@ public sealed class SimCluster(Simulation sim)
             if (process == about && change is not null) continue;
             var delay = sim.Random.Milliseconds(0, 250);
             if (sim.Scenario.Faults.LateMembership && !sim.Injector.IsOver && sim.Random.Chance(0.3)) delay += sim.Random.Milliseconds(0, 6000);
-            // The last news of a node is that it is gone, however late the others come.
-            process.Post(delay, () =>
-            {
-                if (change == MembershipChange.Gone || _members.Contains(about)) process.Hear(about.Id, change);
-            });
+            // A process hears the news late, but in their order: they are changes of its own view.
+            var at = sim.Scheduler.Now + delay;
+            if (_told.TryGetValue(process, out var last) && last > at) at = last;
+            _told[process] = at;
+            process.Post(at - sim.Scheduler.Now, () => process.Hear(about.Id, change));
         }
     }
 }
