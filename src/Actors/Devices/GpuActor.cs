@@ -30,13 +30,11 @@ public sealed class GpuActor : ReceiveActor
     private readonly GradientBuffers _gradients;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly List<RankOutcome> _outcomes = [];
+    private readonly DeviceGrants _grants = new();
     private ModelReplica? _model;
-    private GrantRanks? _grant;
     private IActorRef _coordinator = ActorRefs.Nobody;
     private CancellationTokenSource _cancel = new();
     private IParameterLease? _lease;
-    private RanksCompleted? _last;
-    private Term _term;
     private SampleIndex _samples;
     private long _denominator;
     private (SampleIndex? Samples, Step Step) _denominatorOf;
@@ -80,21 +78,14 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnGrant(GrantRanks grant)
     {
-        if (grant.Term.Value < _term.Value) return;
-        _term = grant.Term;
-        if (_grant is { } current)
+        switch (_grants.Offer(grant))
         {
-            if (grant.Term == current.Term && grant.GrantId <= current.GrantId) return;
+            case GrantAnswer.Repeat: Sender.Tell(_grants.Last); return;
+            case GrantAnswer.Ignore: return;
+            default: break;
         }
-        else if (_last is { } last && last.Term == grant.Term && last.GrantId >= grant.GrantId)
-        {
-            // A repeated grant: the result was lost on the way.
-            if (last.GrantId == grant.GrantId) Sender.Tell(last);
-            return;
-        }
-        Abandon();
+        Leave();
         if (!OpenData(grant)) return;
-        _grant = grant;
         _coordinator = Sender;
         _cancel = _interrupt.Begin(grant);
         _node.DataLoader.Tell(new PrefetchSamples(_samples, grant.Input.Step.Next, grant.Ranks));
@@ -114,6 +105,7 @@ public sealed class GpuActor : ReceiveActor
         {
             string reason = $"{_node.Id.Name} cannot read the data of step {grant.Input.Step.Next}: {error.Message}";
             _log.Error(reason);
+            _grants.Fail();
             Sender.Tell(new RanksFailed(grant.Term, grant.GrantId, reason, Fatal: false));
             _node.Ended.TrySetResult(new RunEnded(RunEnded.Refused, reason));
             return false;
@@ -122,7 +114,7 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnParameters(ParametersReady message)
     {
-        if (!ReferenceEquals(_grant, message.Grant))
+        if (!_grants.IsCurrent(message.Grant))
         {
             message.Lease.Dispose();
             return;
@@ -134,7 +126,8 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnCompute(ComputeRank message)
     {
-        if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
+        if (!_grants.IsCurrent(message.Grant)) return;
+        var grant = message.Grant;
         var step = grant.Input.Step.Next;
         bool isLast = message.Rank + 1 == grant.Ranks.Hi;
         try
@@ -180,32 +173,33 @@ public sealed class GpuActor : ReceiveActor
 
     private void OnAcknowledged(Acknowledged message)
     {
-        if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
-        _last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, [.. _outcomes]) { Missed = message.Missed };
-        _grant = null;
+        if (!_grants.IsCurrent(message.Grant)) return;
+        var completed = _grants.Complete([.. _outcomes], message.Missed);
         _outcomes.Clear();
-        _coordinator.Tell(_last);
+        _coordinator.Tell(completed);
     }
 
     private void OnFailed(Failed message)
     {
-        if (_grant is not { } grant || !ReferenceEquals(grant, message.Grant)) return;
+        if (!_grants.IsCurrent(message.Grant)) return;
+        var grant = message.Grant;
         var cause = message.Error is AggregateException { InnerExceptions.Count: > 0 } many ? many.InnerExceptions[0] : message.Error;
         bool isInterrupted = _cancel.IsCancellationRequested; // by a later grant, which is in the mail: nobody asks about this one
-        Abandon();
+        Leave();
+        _grants.Fail();
         if (isInterrupted) return;
         _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
         _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, ContributionSender.IsFatal(cause)));
     }
 
-    private void Abandon()
+    /// <summary>Ends what is being done.</summary>
+    private void Leave()
     {
         _cancel.Cancel();
         _lease?.Dispose();
         _lease = null;
         _sum.Clear();
         _outcomes.Clear();
-        _grant = null;
     }
 
     private long Denominator(Step step)

@@ -88,7 +88,8 @@ public sealed partial class Coordinator
     private void OnReport(ReplicaReport report, IActorRef sender)
     {
         if (_phase != Phase.Promising || report.Term != _term) return;
-        if (_state.Replicas.All(p => p.Replica != report.Replica)) return;
+        // The last words of a node that is gone: nobody would notice any more that its replicas are.
+        if (_state.Replicas.Find(p => p.Replica == report.Replica) is not { } placement || _roster.Find(placement.Node) is null) return;
         _reports[report.Replica] = (report, sender);
         if (_state.Replicas.Where(IsFound).All(p => _reports.ContainsKey(p.Replica))) TakeOver();
     }

@@ -148,11 +148,15 @@ public sealed partial class Coordinator
     private bool IsWanted(ReplicaId replica) =>
         _phase == Phase.Placing ? _placing.Any(p => p.Replica == replica) : _replicas.Find(replica) is not null || _recruits.ContainsKey(replica);
 
-    /// <summary>A replica may end while its node lives on: notice what its node no longer names.</summary>
+    /// <summary>
+    /// A replica may end while its node lives on: notice what its node no longer names, or names with another entity, which a repeated start has brought
+    /// to life under the same number and which has nothing of the first one's.
+    /// </summary>
     private void MissReplicas(Worker worker)
     {
         if (_phase != Phase.Stepping) return;
-        var missing = _replicas.All.Where(r => r.Placement.Node == worker.Hello.Node && _roster.Holder(r.Placement) is null).Select(r => r.Placement).ToList();
+        var missing = _replicas.All
+            .Where(r => r.Placement.Node == worker.Hello.Node && _roster.Holder(r.Placement)?.Actor.Equals(r.Actor) != true).Select(r => r.Placement).ToList();
         // Some hellos may have been under way since before the replica was there.
         worker.HellosWithoutReplica = missing.Count == 0 ? 0 : worker.HellosWithoutReplica + 1;
         if (worker.HellosWithoutReplica < HellosBeforeLoss) return;

@@ -60,6 +60,7 @@ public sealed partial class Coordinator
                 StepWhenPlaced();
                 break;
             case Phase.Promising:
+                foreach (var placement in _state.Replicas.Where(which)) _reports.Remove(placement.Replica);
                 WaitForReports();
                 break;
             case Phase.Stepping:
@@ -245,8 +246,10 @@ public sealed partial class Coordinator
     {
         if (_resolving || _state.Divergence is not { } divergence || divergence.Shard != seal.Shard || divergence.Input != seal.Input) return;
         _resolving = true;
+        // Devices may have computed on the wrong state, and then the gradients of all are wrong: where states differ, they alone tell.
+        bool byState = seal.StateChecksum is not null && divergence.Findings.Select(f => f.StateChecksum).Distinct().Count() > 1;
         List<ReplicaPlacement> wrong = [.. divergence.Findings
-            .Where(f => f.GradientDigest != seal.GradientDigest || (f.StateChecksum is { } a && seal.StateChecksum is { } b && a != b)).Select(f => f.Replica)];
+            .Where(f => byState ? f.StateChecksum is { } checksum && checksum != seal.StateChecksum : f.GradientDigest != seal.GradientDigest).Select(f => f.Replica)];
         Record(new DivergenceResolved(seal.Shard, seal.Input, wrong), () => _host.Notes.Add(wrong.Count == 0
             ? $"the replay of step {seal.Input.Step.Next} could not tell which replica of {seal.Shard} was wrong"
             : $"the replay shows: {string.Join(", ", wrong.Select(p => $"{p.Shard}~{p.Replica} on {p.Node.Name}"))} held wrong bits"));

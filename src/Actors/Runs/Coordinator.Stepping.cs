@@ -215,7 +215,7 @@ public sealed partial class Coordinator
     /// <summary>Decides the step once it is complete and the one before it is durable.</summary>
     private void TryDecide()
     {
-        if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0) return;
+        if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0 || Behind(progress).Any()) return;
         var step = progress.Step;
         _host.Clock.Mark(step, StepMark.Decidable);
         long denominator = _unmaskedTokens;
@@ -252,6 +252,13 @@ public sealed partial class Coordinator
         OpenStep();
     }
 
+    /// <summary>
+    /// Replicas in sync that lack the version that a step starts from, and do not show it by a seal, because their shard is frozen: only the last decision is
+    /// said again, so that one that missed two would never come back.
+    /// </summary>
+    private IEnumerable<LiveReplica> Behind(StepProgress progress) => progress.FrozenPrefix == 0 ? []
+        : _replicas.InSync.Where(r => r.Applied != progress.Input && ParameterLayout.IsFrozen(_run.Layout.Shards[r.Shard.Value], progress.FrozenPrefix));
+
     private void Commit(StepCommitted committed)
     {
         _pendingCommits++;
@@ -266,11 +273,13 @@ public sealed partial class Coordinator
 
     private void OnApplied(StepApplied message)
     {
-        if (_replicas.Find(message.Replica) is not { } replica) return;
+        // What was said of an earlier version may come late.
+        if (_replicas.Find(message.Replica) is not { } replica || message.Applied.Step < replica.Applied.Step) return;
         replica.Applied = message.Applied;
         replica.Checksum = message.StateChecksum;
         // A frozen shard seals nothing: an observer of it shows by the version alone that it has kept up.
         if (!replica.IsInSync && message.Applied == _version && _lastApply is { } last && ParameterLayout.IsFrozen(_run.Layout.Shards[replica.Shard.Value], last.FrozenPrefix)) Admit(replica);
+        if (_progress is { IsComplete: true, FrozenPrefix: > 0 }) TryDecide();
     }
 
     private void OnRefusal(ReplicaRefusal message)
@@ -307,10 +316,13 @@ public sealed partial class Coordinator
     /// </summary>
     private void PutOutSilent()
     {
-        if (_progress is not { AllRanksDone: true, IsComplete: false } progress) return;
+        if (_progress is not { AllRanksDone: true } progress) return;
         var patience = _run.Plan.Elastic.SuspectAfter;
         if (_coveredAt is { } covered && _host.UtcNow - covered > patience)
-            RemoveWhereSiblingsRemain([.. progress.Awaited.Select(_replicas.Find).OfType<LiveReplica>()], "a step waited for their sums in vain");
+        {
+            List<LiveReplica> silent = [.. progress.Awaited.Select(_replicas.Find).OfType<LiveReplica>(), .. Behind(progress)];
+            if (silent.Count > 0) RemoveWhereSiblingsRemain(silent, "a step waited for them in vain");
+        }
         else if (_coveredAt is null && _ranksDoneAt is { } done && _host.UtcNow - done > patience * 4)
         {
             _host.Notes.Add($"step {progress.Step}: sums are missing though all ranks are done; they are computed again");

@@ -153,6 +153,13 @@ public sealed record NodeDraining(string CommandId, string Sender, NodeId Node, 
 /// <param name="Sender">Who asked.</param>
 public sealed record RunResumed(string CommandId, string Sender) : IRunEvent;
 
+/// <summary>A command that changes nothing was accepted. Remembered, so that a late copy of it, when it would change something, changes nothing either.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="Message">What was answered.</param>
+/// <param name="EffectiveStep">The step that was named in the answer, if any.</param>
+public sealed record CommandNoted(string CommandId, string Sender, string Message, Step? EffectiveStep) : IRunEvent;
+
 /// <summary>The run reached its last step and sealed its final checkpoint. More steps may follow when a later command line asks for them.</summary>
 /// <param name="Version">The final version.</param>
 /// <param name="State">SHA-256 of the final state.</param>

@@ -29,7 +29,7 @@ public static class RunRules
             case ThawLayers c when Effective(c.At, firstFree, state.Freezes, "freeze or thaw", out var step, out string? why):
                 if (why is not null) return Refuse(why);
                 return state.FrozenPrefixAt(step) == 0
-                    ? new CommandOutcome(null, new CommandAnswer(true, "nothing is frozen", null))
+                    ? Note(c, "nothing is frozen", null)
                     : Accept(new LayersThawed(c.CommandId, c.Sender, step), $"all layers are trained from step {step} on", step);
             case AmendPlan c when Effective(c.At, firstFree, state.Amendments, "amendment", out var step, out string? why):
                 return why is null ? Amend(state, c, step, plan) : Refuse(why);
@@ -39,11 +39,11 @@ public static class RunRules
                     : Refuse(why);
             case PauseRun c:
                 return state.PausedFrom is { } since
-                    ? new CommandOutcome(null, new CommandAnswer(true, $"already paused before step {since}", since))
+                    ? Note(c, $"already paused before step {since}", since)
                     : Accept(new RunPaused(c.CommandId, c.Sender, firstFree), $"pausing before step {firstFree}", firstFree);
             case ResumeRun c:
                 return state.PausedFrom is null
-                    ? new CommandOutcome(null, new CommandAnswer(true, "the run is not paused", null))
+                    ? Note(c, "the run is not paused", null)
                     : Accept(new RunResumed(c.CommandId, c.Sender), "resumed", null);
             default:
                 return Refuse($"a command of type {command.GetType().Name} is not known");
@@ -76,6 +76,10 @@ public static class RunRules
     }
 
     private static CommandOutcome Accept(IRunEvent @event, string message, Step? step) => new(@event, new CommandAnswer(true, message, step));
+
+    /// <summary>Nothing changes now; a copy that comes late must not change anything then.</summary>
+    private static CommandOutcome Note(IRunCommand command, string message, Step? step) =>
+        Accept(new CommandNoted(command.CommandId, command.Sender, message, step), message, step);
 
     private static CommandOutcome Refuse(string reason) => new(null, new CommandAnswer(false, reason, null));
 }

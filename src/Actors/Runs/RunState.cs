@@ -140,6 +140,7 @@ public sealed record RunState
         NodeDraining e => WithAnswer(e.CommandId, $"{e.Node.Name} drains: its replicas move to other nodes", null) with { Draining = Draining.SetItem(e.Node, e.ForGood) },
         RunPaused e => WithAnswer(e.CommandId, $"paused before step {e.EffectiveStep}", e.EffectiveStep) with { PausedFrom = e.EffectiveStep },
         RunResumed e => WithAnswer(e.CommandId, "resumed", null) with { PausedFrom = null },
+        CommandNoted e => WithAnswer(e.CommandId, e.Message, e.EffectiveStep),
         RunFinished e => this with { Finished = e },
         RunHalted e => this with { Halted = e },
         _ => throw new ElasticTrainException($"The journal holds an event of type {@event.GetType().Name}, which this version does not know."),

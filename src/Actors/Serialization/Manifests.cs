@@ -31,6 +31,7 @@ public static class Manifests
         ("node-draining/1", typeof(NodeDraining)),
         ("run-paused/1", typeof(RunPaused)),
         ("run-resumed/1", typeof(RunResumed)),
+        ("command-noted/1", typeof(CommandNoted)),
         ("run-finished/1", typeof(RunFinished)),
         ("run-halted/1", typeof(RunHalted)),
         ("run-snapshot/1", typeof(RunSnapshot)),

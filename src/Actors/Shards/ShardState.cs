@@ -97,12 +97,19 @@ public sealed class ShardState : IDisposable
             while (end < _parameters.Count && _parameters[end].Kind == first.Kind) end++;
             int offset = (int)(first.Offset - Info.Offset);
             int length = (int)(_parameters[end - 1].Offset + _parameters[end - 1].Length - first.Offset);
+            ulong sum;
             if (first.Kind == ParameterKind.RouterBias)
+            {
                 MoveBiases(i, end, step.TokensPerExpert);
+                sum = StateChecksum.Of(Parameters.Slice(offset, length), Moment1.Slice(offset, length), Moment2.Slice(offset, length));
+            }
             else
-                checksum = unchecked(checksum * 0x9E3779B97F4A7C15UL + Adam.Step(
+            {
+                sum = Adam.Step(
                     Parameters.Slice(offset, length), Moment1.Slice(offset, length), Moment2.Slice(offset, length),
-                    gradient.Slice(offset, length), coefficients, first.Kind == ParameterKind.Weight));
+                    gradient.Slice(offset, length), coefficients, first.Kind == ParameterKind.Weight);
+            }
+            checksum = unchecked(checksum * 0x9E3779B97F4A7C15UL + sum);
             i = end;
         }
         return checksum;

@@ -184,6 +184,7 @@ public static class InspectCommands
         NodeDraining e => $"{e.Node.Name}, by {e.Sender}",
         RunPaused e => $"before step {e.EffectiveStep}, by {e.Sender}",
         RunResumed e => $"by {e.Sender}",
+        CommandNoted e => $"by {e.Sender}: {e.Message}",
         RunFinished e => $"step {e.Version.Step} state {e.State.Short}",
         RunHalted e => $"step {e.Step}: {e.Reason}",
         _ => "",

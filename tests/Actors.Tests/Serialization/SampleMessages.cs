@@ -56,6 +56,7 @@ internal sealed class SampleMessages(IActorRef actor)
         new DataAttached("f", "someone", At, Attached, true),
         new RunPaused("c", "someone", At),
         new RunResumed("d", "someone"),
+        new CommandNoted("e", "someone", "nothing is frozen", null),
         new RunFinished(Sample.Version(9), Digest256.Of("state")),
         new RunHalted(At, "bits differ"),
         new RunSnapshot(
