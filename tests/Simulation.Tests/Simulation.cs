@@ -40,9 +40,10 @@ public sealed class Simulation : IDisposable
     /// <summary>Before the first event.</summary>
     /// <param name="scenario">What the seed has decided.</param>
     /// <param name="trace">Takes a line for everything that happens; null for none.</param>
-    public Simulation(Scenario scenario, Action<string>? trace = null)
+    /// <param name="sabotage">A rule that is broken on purpose.</param>
+    public Simulation(Scenario scenario, Action<string>? trace = null, Sabotage sabotage = Sabotage.None)
     {
-        Scenario = scenario;
+        (Scenario, Sabotage) = (scenario, sabotage);
         Random = new SimRandom(SimRandom.Hash(scenario.Seed, 2));
         if (trace is not null) Trace = line => trace($"{Scheduler.Now:mm\\:ss\\.ffffff} {line}");
         var planHash = Digest256.Of("plan");
@@ -59,6 +60,9 @@ public sealed class Simulation : IDisposable
 
     /// <summary>What the seed has decided.</summary>
     public Scenario Scenario { get; }
+
+    /// <summary>A rule that is broken on purpose.</summary>
+    public Sabotage Sabotage { get; }
 
     /// <summary>The run.</summary>
     public RunFacts Facts { get; }

@@ -91,8 +91,10 @@ public sealed partial class Coordinator
     private void OnBlobFailed(BlobFailed message)
     {
         if (_round is not { } round || message.Version != round.Version) return;
+        // A question asked twice may be answered once more when the replica has moved on.
+        if (message.Shard.Value >= 0 && !round.Missing.Contains(message.Shard)) return;
         _round = null;
-        bool last = _stopping || _version.Step.Value >= _target.Steps;
+        bool last = round.Version == _version && (_stopping || _version.Step.Value >= _target.Steps);
         _host.Notes.Add($"the checkpoint of step {round.Version.Step} could not be written: {message.Reason}");
         Record(new CheckpointFailed(round.Version.Step, message.Reason), () =>
         {

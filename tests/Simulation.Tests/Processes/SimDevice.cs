@@ -26,7 +26,7 @@ public sealed class SimDevice
         _process = process;
         Ref = new SimRef(process, $"device-{index}", (m, s) =>
         {
-            if (m is GrantRanks grant) OnGrant(grant, s);
+            if (m is GrantRanks grant && Sim.Sabotage != Sabotage.SilentDevices) OnGrant(grant, s);
         });
         _sum = new BlockAccumulator(Sim.Scenario.VirtualRanks, Sim.Scenario.Layout.TotalLength, Sim.Pool);
         _pace = Sim.Random.Chance(0.2) ? 4 : 0.7 + (0.6 * Sim.Random.Unit());
@@ -72,6 +72,7 @@ public sealed class SimDevice
         if (!_grants.IsCurrent(grant)) return;
         var (layout, step) = (Sim.Scenario.Layout, grant.Input.Step.Next);
         ulong parameters = Arithmetic.HashOf(_process.Parameters.Values);
+        if (Sim.Sabotage == Sabotage.WrongGradient && step.Value == 3) parameters ^= 1;
         List<RankOutcome> outcomes = [];
         for (int rank = grant.Ranks.Lo; rank < grant.Ranks.Hi; rank++)
         {
@@ -79,7 +80,7 @@ public sealed class SimDevice
             var gradient = Sim.Pool.Rent(layout.TotalLength);
             Arithmetic.Gradient(layout, parameters, step, rank, outcome, gradient.Span);
             _sum.Add(new RankId(rank), gradient);
-            outcomes.Add(outcome);
+            outcomes.Add(Sim.Sabotage == Sabotage.RankCountedTwice ? outcome with { LossTokens = 2 * outcome.LossTokens } : outcome);
         }
         Leave();
         // Granted blocks are blocks of the tree, so that their ranks add up to one.

@@ -4,6 +4,7 @@ using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
 using ElasticTrain.Simulation.Tests.Engine;
+using ElasticTrain.Simulation.Tests.Faults;
 
 namespace ElasticTrain.Simulation.Tests.Processes;
 
@@ -165,7 +166,7 @@ public sealed class SimProcess
         if (Succession.Coordinator is not { } coordinator) return;
         var facts = Sim.Facts;
         Sim.Network.Send(this, coordinator, new WorkerHello(
-            Id, Id.Uid, facts.Run, NodeRuntime.ProtocolVersion, facts.PlanHash, facts.NumericsClass, DataPlane, Agent, [.. Devices.Select(d => d.Ref)],
+            Id, Id.Uid, facts.Run, NodeRuntime.ProtocolVersion, Sim.Sabotage == Sabotage.ForeignNode && Slot == 1 ? Digest256.Of("another plan") : facts.PlanHash, facts.NumericsClass, DataPlane, Agent, [.. Devices.Select(d => d.Ref)],
             [.. Serving.OrderBy(r => r.EntityId.Shard.Value).ThenBy(r => r.EntityId.Replica.Value)
                 .Select(r => new HeldReplica(r.EntityId.Shard, r.EntityId.Replica, r.Control.Replica!.Applied, r.Ref))]), Agent);
     }

@@ -5,6 +5,7 @@ using ElasticTrain.Actors.Shards;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
 using ElasticTrain.Simulation.Tests.Engine;
+using ElasticTrain.Simulation.Tests.Faults;
 
 namespace ElasticTrain.Simulation.Tests.Processes;
 
@@ -198,6 +199,7 @@ public sealed class SimReplica : IReplicaHost
         var (promised, applied) = (Control.Promised, Control.Replica?.Applied);
         Control.Receive(message, sender);
         if (Control.Promised.Value < promised.Value) throw new SimulationFailure($"{Ref} promised term {promised}, then obeyed term {Control.Promised}");
+        if (Sim.Sabotage == Sabotage.WrongState && Control.Replica?.Applied.Step.Value == 2) State!.Moment1.Span[0] = 1;
         if (!_hasEnded && Control.Replica is { } replica && replica.Applied != applied) Sim.Oracle.OnState(this, replica.Applied);
     }
 }

@@ -1,5 +1,6 @@
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Simulation.Tests.Engine;
+using ElasticTrain.Simulation.Tests.Faults;
 using ElasticTrain.Simulation.Tests.Processes;
 
 namespace ElasticTrain.Simulation.Tests.World;
@@ -62,14 +63,15 @@ public sealed class SimJournal(Simulation sim)
             done(false);
             return;
         }
-        if (after != _events.Count)
+        if (after != _events.Count && sim.Sabotage != Sabotage.JournalTakesAnything)
         {
             if (after > _events.Count) throw new SimulationFailure($"{writer.Ref} knows of {after} events, the journal has {_events.Count}");
             done(false);
             return;
         }
-        foreach (var @event in batch)
+        foreach (var given in batch)
         {
+            var @event = sim.Sabotage == Sabotage.JournalForgets && given is StepCommitted { Step.Value: 3 } lost ? new CheckpointFailed(lost.Step, "forgotten") : given;
             _events.Add(@event);
             sim.Trace?.Invoke($"journal {_events.Count}: {@event} by {writer.Ref}");
             sim.Oracle.OnEvent(@event, writer.Number);

@@ -1,6 +1,7 @@
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
+using ElasticTrain.Simulation.Tests.Faults;
 using ElasticTrain.Simulation.Tests.Processes;
 
 namespace ElasticTrain.Simulation.Tests.World;
@@ -78,7 +79,7 @@ public sealed class SimStorage(Simulation sim)
         foreach (var (manifest, _) in _manifests.Values.Reverse())
         {
             string? problem = manifest.PlanHash != planHash ? "another plan's"
-                : !versions.Contains(manifest.Version) ? $"no seal for step {manifest.Step}"
+                : !versions.Contains(manifest.Version) && sim.Sabotage != Sabotage.UnsealedCheckpoint ? $"no seal for step {manifest.Step}"
                 : manifest.Blobs.Any(b => !_blobs.TryGetValue(b.Hash, out var blob) || blob.IsDamaged) ? $"a blob of step {manifest.Step} is damaged" : null;
             if (problem is null) return (manifest, problems);
             problems.Add(problem);
