@@ -128,7 +128,7 @@ public sealed class RunRulesTests
     public void A_thaw_of_what_is_not_frozen_changes_nothing()
     {
         var outcome = Process(Sample.Committed(3), new ThawLayers("t", "test", null));
-        Assert.Null(outcome.Event);
+        Assert.IsType<CommandNoted>(outcome.Event);
         Assert.True(outcome.Answer.Accepted);
     }
 
@@ -144,11 +144,13 @@ public sealed class RunRulesTests
         Assert.Equal(new RunPaused("p", "test", new Step(5)), pause.Event);
         state = state.Apply(pause.Event!);
         var second = Process(state, new PauseRun("p2", "test"), firstFree: 9);
-        Assert.Null(second.Event);
+        Assert.IsType<CommandNoted>(second.Event);
         Assert.Equal(new Step(5), second.Answer.EffectiveStep);
+        // A copy that arrives after the run was resumed does not pause it again.
+        Assert.Null(Process(state.Apply(second.Event), new PauseRun("p2", "test")).Event);
         state = state.Apply(Process(state, new ResumeRun("r", "test")).Event!);
         var idle = Process(state, new ResumeRun("r2", "test"));
-        Assert.Null(idle.Event);
+        Assert.IsType<CommandNoted>(idle.Event);
         Assert.True(idle.Answer.Accepted);
     }
 

@@ -152,8 +152,9 @@ public sealed class ShardActorTests : TestKit, IClassFixture<TestRun>
         write.Parameters.Dispose();
         write.Moment1.Dispose();
         write.Moment2.Dispose();
-        _shard.Tell(new SnapshotReplica(new Term(1), Sample.Version(1)), _first);
-        Assert.Equal((Shard, Sample.Version(1)), (_first.ExpectMsg<BlobFailed>() is var f ? f.Shard : default, f.Version));
+        var other = new Lineage(Step.Zero, Digest256.Of("another history"));
+        _shard.Tell(new SnapshotReplica(new Term(1), other), _first);
+        Assert.Equal((Shard, other), (_first.ExpectMsg<BlobFailed>() is var f ? f.Shard : default, f.Version));
     }
 
     [Fact]
