@@ -86,8 +86,18 @@ public sealed class RunRulesTests
     public void A_thaw_of_what_is_not_frozen_changes_nothing()
     {
         var outcome = Process(Sample.Committed(3), new ThawLayers("t", "test", null));
-        Assert.Null(outcome.Event);
+        Assert.IsType<CommandNoted>(outcome.Event);
         Assert.True(outcome.Answer.Accepted);
+    }
+
+    [Fact]
+    public void A_late_copy_of_a_command_that_changed_nothing_changes_nothing_later()
+    {
+        var state = Sample.Committed(3).Apply(Process(Sample.Committed(3), new PauseRun("p", "test")).Event!);
+        var second = new PauseRun("p2", "test");
+        state = state.Apply(Process(state, second).Event!).Apply(new RunResumed("r", "test"));
+        Assert.Null(Process(state, second, firstFree: 9).Event);
+        Assert.Null(state.PausedFrom);
     }
 
     [Fact]
@@ -102,11 +112,11 @@ public sealed class RunRulesTests
         Assert.Equal(new RunPaused("p", "test", new Step(5)), pause.Event);
         state = state.Apply(pause.Event!);
         var second = Process(state, new PauseRun("p2", "test"), firstFree: 9);
-        Assert.Null(second.Event);
+        Assert.Equal(state.PausedFrom, state.Apply(second.Event!).PausedFrom);
         Assert.Equal(new Step(5), second.Answer.EffectiveStep);
         state = state.Apply(Process(state, new ResumeRun("r", "test")).Event!);
         var idle = Process(state, new ResumeRun("r2", "test"));
-        Assert.Null(idle.Event);
+        Assert.Null(state.Apply(idle.Event!).PausedFrom);
         Assert.True(idle.Answer.Accepted);
     }
 
