@@ -134,7 +134,7 @@ public sealed class NodeRuntime : IAsyncDisposable
             int length = state.Info.Length;
             using var copy = new NativeBuffer(3L * length);
             var (version, received) = await client.PullStateAsync(shard, sibling.Replica, copy, ct).ConfigureAwait(false);
-            state.Load(copy, hasMoments: received == copy.Length);
+            state.Load(copy.Slice(0, (int)received));
             return (state, version);
         }
         catch

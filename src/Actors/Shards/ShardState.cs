@@ -61,15 +61,15 @@ public sealed class ShardState : IDisposable
     }
 
     /// <summary>Takes the state of a sibling.</summary>
-    /// <param name="copy">Parameters, first and second moments, one after another, [3 * Info.Length].</param>
-    /// <param name="hasMoments">Whether the sibling has moments; otherwise only the parameters are read.</param>
-    public void Load(NativeBuffer copy, bool hasMoments)
+    /// <param name="values">Parameters, first and second moments, one after another, [3 * Info.Length], or the parameters alone where the moments were dropped.</param>
+    public void Load(ReadOnlySpan<float> values)
     {
-        copy.Slice(0, Info.Length).CopyTo(Parameters.Span);
-        ResizeMoments(hasMoments ? Info.Length : 0);
-        if (!hasMoments) return;
-        copy.Slice(Info.Length, Info.Length).CopyTo(Moment1.Span);
-        copy.Slice(2L * Info.Length, Info.Length).CopyTo(Moment2.Span);
+        int length = Info.Length;
+        values[..length].CopyTo(Parameters.Span);
+        ResizeMoments(values.Length == length ? 0 : length);
+        if (values.Length == length) return;
+        values.Slice(length, length).CopyTo(Moment1.Span);
+        values.Slice(2 * length, length).CopyTo(Moment2.Span);
     }
 
     /// <summary>Applies a decided step.</summary>

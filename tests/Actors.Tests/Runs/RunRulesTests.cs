@@ -133,6 +133,16 @@ public sealed class RunRulesTests
     }
 
     [Fact]
+    public void A_late_copy_of_a_command_that_changed_nothing_changes_nothing_later()
+    {
+        var state = Sample.Committed(3).Apply(Process(Sample.Committed(3), new PauseRun("p", "test")).Event!);
+        var second = new PauseRun("p2", "test");
+        state = state.Apply(Process(state, second).Event!).Apply(new RunResumed("r", "test"));
+        Assert.Null(Process(state, second, firstFree: 9).Event);
+        Assert.Null(state.PausedFrom);
+    }
+
+    [Fact]
     public void A_thaw_before_the_first_free_step_is_refused() =>
         Assert.False(Process(Sample.Committed(3, Sample.Frozen("z", 4, 0)), new ThawLayers("t", "test", new Step(4))).Answer.Accepted);
 

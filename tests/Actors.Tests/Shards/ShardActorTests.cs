@@ -143,12 +143,33 @@ public sealed class ShardActorTests : TestKit, IClassFixture<TestRun>
     }
 
     [Fact]
-    public void A_snapshot_goes_to_the_writer_and_one_of_another_version_is_a_failure()
+    public void A_snapshot_goes_to_the_writer_and_one_of_a_past_version_is_a_failure()
     {
         GivenStarted();
         _shard.Tell(new SnapshotReplica(new Term(1), Sample.Version(0)), _first);
+        ExpectWrite(0);
+        Contribute(1, _first);
+        _shard.Tell(Apply(1, 1), _first);
+        _first.ExpectMsg<StepApplied>();
+        _shard.Tell(new SnapshotReplica(new Term(1), Sample.Version(0)), _first);
+        Assert.Equal((Shard, Sample.Version(0)), (_first.ExpectMsg<BlobFailed>() is var f ? f.Shard : default, f.Version));
+    }
+
+    [Fact]
+    public void A_snapshot_waits_for_the_decision_that_leads_to_its_version()
+    {
+        GivenStarted();
+        _shard.Tell(new SnapshotReplica(new Term(1), Sample.Version(1)), _first);
+        Contribute(1, _first);
+        _shard.Tell(Apply(1, 1), _first);
+        _first.ExpectMsg<StepApplied>();
+        ExpectWrite(1);
+    }
+
+    private void ExpectWrite(long step)
+    {
         var write = _writer.ExpectMsg<WriteBlob>();
-        Assert.Equal((Shard, Sample.Version(0), (IActorRef)_first.Ref), (write.Shard, write.Version, write.ReplyTo));
+        Assert.Equal((Shard, Sample.Version(step), (IActorRef)_first.Ref), (write.Shard, write.Version, write.ReplyTo));
         write.Parameters.Dispose();
         write.Moment1.Dispose();
         write.Moment2.Dispose();

@@ -203,6 +203,12 @@ public sealed class SimCoordinator : ICoordinatorHost
     }
 
     /// <inheritdoc/>
+    public void Decided(Actors.Freezing.StepDecided step)
+    {
+        // Nobody watches the numbers here.
+    }
+
+    /// <inheritdoc/>
     public void TookOffice(Term term)
     {
         var heartbeat = new SimHeartbeat(term, Node, Ref);

@@ -79,10 +79,7 @@ public sealed class SimReplica : IReplicaHost
                     return;
                 }
                 var state = NewState();
-                int length = state.Info.Length;
-                values.AsSpan(0, length).CopyTo(state.Parameters.Span);
-                values.AsSpan(length, length).CopyTo(state.Moment1.Span);
-                values.AsSpan(2 * length, length).CopyTo(state.Moment2.Span);
+                state.Load(values);
                 Here(new ReplicaLoaded(state, version!.Value, sibling));
             });
             return;
