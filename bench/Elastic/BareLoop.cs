@@ -48,7 +48,7 @@ internal sealed class BareLoop : IDisposable
         double norm = Math.Sqrt(SumOfSquares(_gradient.Span));
         float scale = plan.Clip > 0 && norm > plan.Clip ? (float)(plan.Clip / norm) : 1f;
         var coefficients = AdamCoefficients.ForUpdate(
-            step.Value, (float)LearningRate.At(_run.Plan, step), _run.Optimizer.Beta1, _run.Optimizer.Beta2, _run.Optimizer.Epsilon, _run.Optimizer.WeightDecay, scale);
+            step.Value, (float)LearningRate.At(_run.Plan, step), _run.Optimizer.Beta1, _run.Optimizer.Beta2, _run.Optimizer.Epsilon, (float)plan.WeightDecay, scale);
         foreach (var (offset, length, decay) in _ranges)
         {
             Adam.Step(

@@ -25,7 +25,7 @@ internal static class Loops
         using var fold = kind == Fold ? new StepFold(definition, default, null) : null;
         for (var step = new Step(1); ; step = step.Next)
         {
-            uint loss = bare is not null ? BitConverter.SingleToUInt32Bits(bare.Step(step)) : fold!.Advance(0, []).LossBits;
+            uint loss = bare is not null ? BitConverter.SingleToUInt32Bits(bare.Step(step)) : fold!.Advance(RunState.Empty).LossBits;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{step} {DateTime.UtcNow.Ticks} {loss}"));
         }
     }

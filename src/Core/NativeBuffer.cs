@@ -10,7 +10,7 @@ namespace ElasticTrain.Core;
 public sealed unsafe partial class NativeBuffer : IDisposable
 {
     private const int Alignment = 64, HugePage = 1 << 21;
-    private const int UseHugePages = 14; // MADV_HUGEPAGE
+    private const int DontNeed = 4, UseHugePages = 14; // MADV_DONTNEED, MADV_HUGEPAGE
     private const long Large = 1 << 28; // values: below a GiB nobody asks how much there is
     private readonly Action<nint>? _free;
     private float* _pointer;
@@ -79,6 +79,21 @@ public sealed unsafe partial class NativeBuffer : IDisposable
     {
         Free();
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>
+    /// Disposes the buffer and gives its pages back to the system at once: an allocator may keep what it is given, as glibc's does in this program. For large buffers that nobody
+    /// makes again soon. Where the system cannot do it, an ordinary end.
+    /// </summary>
+    public void DisposeToSystem()
+    {
+        if (_pointer != null && _free is null && OperatingSystem.IsLinux())
+        {
+            // Whole pages inside the block: the allocator's own notes lie outside of it.
+            nint page = Environment.SystemPageSize, start = ((nint)_pointer + page - 1) / page * page, end = (nint)(_pointer + Length) / page * page;
+            if (end > start) _ = madvise((void*)start, (nuint)(end - start), DontNeed);
+        }
+        Dispose();
     }
 
     private void Free()

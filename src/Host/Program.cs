@@ -8,7 +8,7 @@ var root = new RootCommand(
     "ElasticTrain trains mixture-of-experts language models on machines that may vanish at any moment: kill anything, any time, and the weights come out the same to the last bit.")
 {
     TrainCommand.Create(), NodeCommand.Create(), InspectCommands.Status(), InspectCommands.Events(), InspectCommands.Digest(), VerifyCommand.Create(), ModelCommands.Create(), GenerateCommand.Create(), ExportCommand.Create(),
-    ChaosCommand.Create(), ControlCommands.Freeze(), ControlCommands.Thaw(), ControlCommands.Pause(), ControlCommands.Resume(),
+    ChaosCommand.Create(), ControlCommands.Freeze(), ControlCommands.Thaw(), ControlCommands.Amend(), ControlCommands.Attach(), ControlCommands.Pause(), ControlCommands.Resume(), ControlCommands.Drain(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

@@ -22,6 +22,11 @@ public sealed record RankResult(double LossSum, long LossTokens, long[] TokensPe
     public double BalanceLoss { get; init; }
 }
 
+/// <summary>Sees a layer's output.</summary>
+/// <param name="layer">From 0.</param>
+/// <param name="values">The residual stream after it, [B, T, hidden].</param>
+public delegate void LayerObserver(int layer, ReadOnlySpan<float> values);
+
 /// <summary>
 /// The network over one flat parameter buffer. Results are pure functions of the arguments and the buffer's content; an instance serves one
 /// thread at a time, several instances may run side by side.
@@ -118,6 +123,19 @@ public sealed class ModelReplica : IDisposable
         Require(1, prompt.Length, prompt);
         using var session = new DecodingSession(_layout, _parameterBuffer, (int)Math.Min(longest, (long)prompt.Length + count));
         return [.. session.Generate(prompt, new TokenSampler(new SamplingOptions { Temperature = temperature, Seed = seed }))];
+    }
+
+    /// <summary>Shows what each layer makes of a micro-batch, in order: the residual stream after it, [B, T, hidden].</summary>
+    /// <param name="batch">The samples; targets and mask play no part.</param>
+    /// <param name="see">Called with a layer's index and values, which it must not keep.</param>
+    /// <exception cref="BadInputException">A token id outside the vocabulary, or a sequence longer than the model allows.</exception>
+    public void ObserveLayers(MicroBatch batch, LayerObserver see)
+    {
+        const string Layer = "hidden.layers.";
+        Observe(batch.Rows, batch.SequenceLength, Split(batch).Tokens, (name, value) =>
+        {
+            if (name.StartsWith(Layer, StringComparison.Ordinal)) see(int.Parse(name.AsSpan(Layer.Length), System.Globalization.CultureInfo.InvariantCulture), value.Values());
+        });
     }
 
     /// <inheritdoc/>

@@ -54,6 +54,53 @@ public sealed class SampleIndexTests : IDisposable
         }
     }
 
+    [Property(MaxTest = 40)]
+    public bool Every_window_of_several_data_stands_in_exactly_one_row_of_an_epoch_that_begins_with_a_later_step(byte first, byte small, byte large, byte ranks, ulong seed)
+    {
+        var geometry = new BatchGeometry(ranks % 6 + 1, 2, 3, 8);
+        using var folder = new TemporaryFolder();
+        using var one = folder.Shards("one", TemporaryFolder.Tokens(8 * (small % 20 + 1) + 1 + small % 8));
+        using var two = folder.Shards("two", TemporaryFolder.Tokens(8 * (large + 1) + 1));
+        var index = new SampleIndex([one, two], geometry, seed, new Step(first + 1));
+        if (index.SamplesPerEpoch != small % 20 + 1 + large + 1) return false;
+        long epochs = 3, steps = (epochs * index.SamplesPerEpoch + geometry.TrainBatchSize - 1) / geometry.TrainBatchSize;
+        var seen = Rows(geometry, steps).Select(row => index.SampleNumber(new Step(row.Step.Value + first), row.Rank, row.MicroBatch, row.Row)).ToArray();
+        return Enumerable.Range(0, (int)epochs).All(epoch =>
+            seen.Skip(epoch * (int)index.SamplesPerEpoch).Take((int)index.SamplesPerEpoch).Order().SequenceEqual(Longs(index.SamplesPerEpoch)));
+    }
+
+    [Fact]
+    public void Rows_over_several_data_hold_the_tokens_of_the_one_that_their_window_is_in_and_only_masks_that_are_there_count()
+    {
+        int[] first = TemporaryFolder.Tokens(58), second = [.. TemporaryFolder.Tokens(203).Select(token => token / 2)];
+        byte[] counts = [.. second.Select(token => (byte)(token & 1))];
+        var geometry = new BatchGeometry(2, 1, 3, 10);
+        using var one = _folder.Shards("one", first);
+        using var two = _folder.Shards("two", second, counts);
+        var index = new SampleIndex([one, two], geometry, 5, new Step(7));
+        for (long s = 7; s <= 12; s++)
+        {
+            var step = new Step(s);
+            long unmasked = 0;
+            for (int rank = 0; rank < 2; rank++)
+            {
+                var batch = index.Read(step, new RankId(rank), 0);
+                for (int row = 0; row < 3; row++)
+                {
+                    int window = (int)index.SampleNumber(step, new RankId(rank), 0, row);
+                    var (tokens, start) = window < 5 ? (first, window * 10) : (second, (window - 5) * 10);
+                    Assert.Equal(tokens.AsSpan(start, 11), batch.Tokens.AsSpan(row * 11, 11));
+                    byte[] mask = window < 5 ? [.. Enumerable.Repeat((byte)1, 10)] : counts[(start + 1)..(start + 11)];
+                    Assert.Equal(mask, batch.LossMask![(row * 10)..((row + 1) * 10)]);
+                }
+                unmasked += batch.LossMask!.Sum(bit => bit);
+            }
+            Assert.Equal(unmasked, index.UnmaskedTokens(step));
+        }
+        Assert.Throws<ArgumentOutOfRangeException>(() => index.UnmaskedTokens(new Step(6)));
+        Assert.Equal(0, index.Epoch(new Step(7)));
+    }
+
     [Fact]
     public void Epochs_and_seeds_have_orders_of_their_own()
     {

@@ -151,6 +151,18 @@ public sealed class CheckpointStore(string directory)
         }
     }
 
+    /// <summary>Whether a blob holds moments beside the parameters; a frozen shard may have lost them.</summary>
+    /// <param name="blob">Which blob.</param>
+    /// <param name="parameters">Parameters of its shard.</param>
+    /// <exception cref="CorruptionException">It has the size of neither.</exception>
+    public bool HasMoments(BlobReference blob, long parameters)
+    {
+        long with = ShardBlob.Size(blob.Shard, parameters, parameters), without = ShardBlob.Size(blob.Shard, parameters, 0);
+        return blob.Bytes == with || (blob.Bytes == without
+            ? false
+            : throw new CorruptionException(PathOf(blob), $"a blob of {blob.Bytes} bytes", $"{with}, or {without} without moments, for {parameters} parameters"));
+    }
+
     /// <summary>Reads the state of a shard, checking its hash on the way.</summary>
     /// <param name="blob">Which blob.</param>
     /// <param name="parameters">n values; their content is undefined if the call fails.</param>

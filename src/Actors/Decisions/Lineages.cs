@@ -17,7 +17,7 @@ public static class Lineages
 
     /// <summary>D(n) from D(n - 1), the commands that take effect at n, and the reduced gradients of n.</summary>
     /// <param name="input">(n - 1, D(n - 1)).</param>
-    /// <param name="commandContents">Canonical texts in journal order; never client ids or times.</param>
+    /// <param name="commandContents">Canonical texts in the order of <see cref="Runs.RunState.EffectiveAt"/>; never client ids or times.</param>
     /// <param name="sealedShards">Reports of the shards that are not frozen, in shard order.</param>
     public static Digest256 Next(Lineage input, IReadOnlyList<string> commandContents, IReadOnlyList<ShardSealReport> sealedShards)
     {

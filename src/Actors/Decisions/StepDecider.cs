@@ -13,9 +13,9 @@ public static class StepDecider
     private const uint CanonicalNaN = 0x7FC00000;
 
     /// <summary>Decides the step after <paramref name="input"/>.</summary>
-    /// <param name="plan">The plan.</param>
+    /// <param name="plan">The plan in this step: with the amendments that hold by then.</param>
     /// <param name="input">The parameter version that the gradients were computed from.</param>
-    /// <param name="commandContents">Canonical texts of the commands that take effect at this step, in journal order.</param>
+    /// <param name="commandContents">Canonical texts of the commands that take effect at this step, as <see cref="Runs.RunState.EffectiveAt"/> orders them.</param>
     /// <param name="sealedShards">The reports of all shards that are not frozen, in ascending shard order.</param>
     /// <param name="outcomes">What each rank found, by rank: V of them.</param>
     /// <param name="denominator">Tokens that count in the loss, over all ranks.</param>
@@ -53,6 +53,7 @@ public static class StepDecider
             AdamCoefficients.BiasCorrection((float)plan.Optimizer.Beta1, optimizerStep), AdamCoefficients.BiasCorrection((float)plan.Optimizer.Beta2, optimizerStep), denominator, skipped,
             RankOutcome.SumTokensPerExpert(outcomes), Lineages.Next(input, commandContents, sealedShards))
         {
+            WeightDecay = (float)plan.Optimizer.WeightDecay,
             MtpLoss = BitConverter.UInt32BitsToSingle(LossBits(TreeSum([.. outcomes.Select(o => o.MtpLossSum)]), outcomes.Sum(o => o.MtpLossTokens))),
             BalanceLoss = BitConverter.UInt32BitsToSingle(LossBits(TreeSum([.. outcomes.Select(o => o.BalanceLoss)]), 1)),
         };

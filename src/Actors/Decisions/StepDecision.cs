@@ -29,6 +29,9 @@ public sealed record StepDecision(
     /// <summary>The mean loss per token in nats.</summary>
     public float Loss => BitConverter.UInt32BitsToSingle(LossBits);
 
+    /// <summary>The step's decoupled weight decay.</summary>
+    public float WeightDecay { get; init; }
+
     /// <summary>The prediction module's mean loss per prediction in nats; 0 without one.</summary>
     public float MtpLoss { get; init; }
 
@@ -40,7 +43,7 @@ public sealed record StepDecision(
         other is not null && Step == other.Step && LossBits == other.LossBits && Tokens == other.Tokens && Skipped == other.Skipped
         && Lineage == other.Lineage && SameBits(GradientNorm, other.GradientNorm) && SameBits(ClipScale, other.ClipScale)
         && SameBits(LearningRate, other.LearningRate) && SameBits(BiasCorrection1, other.BiasCorrection1)
-        && SameBits(BiasCorrection2, other.BiasCorrection2) && SameBits(MtpLoss, other.MtpLoss) && SameBits(BalanceLoss, other.BalanceLoss) && TokensPerExpert.AsSpan().SequenceEqual(other.TokensPerExpert);
+        && SameBits(BiasCorrection2, other.BiasCorrection2) && SameBits(WeightDecay, other.WeightDecay) && SameBits(MtpLoss, other.MtpLoss) && SameBits(BalanceLoss, other.BalanceLoss) && TokensPerExpert.AsSpan().SequenceEqual(other.TokensPerExpert);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Step, LossBits, Lineage);

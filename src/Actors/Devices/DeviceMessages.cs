@@ -20,7 +20,11 @@ public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPla
 /// <param name="Ranks">An aligned block of the reduction tree.</param>
 /// <param name="FrozenPrefix">K + 1 freezes the embedding and the layers 0 to K; 0 freezes nothing.</param>
 /// <param name="Routes">All replicas that contributions go to, in shard order; the first of a shard is its primary.</param>
-public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRange Ranks, int FrozenPrefix, IReadOnlyList<ShardRoute> Routes);
+public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRange Ranks, int FrozenPrefix, IReadOnlyList<ShardRoute> Routes)
+{
+    /// <summary>Where the step's samples come from; null for the data that the run was made with.</summary>
+    public Runs.StepData? Data { get; init; }
+}
 
 /// <summary>What one rank found besides its gradient.</summary>
 /// <param name="LossSum">Loss summed over unmasked tokens, nats.</param>
@@ -76,6 +80,7 @@ public sealed record RanksCompleted(Term Term, long GrantId, Lineage Input, Rank
 public sealed record RanksFailed(Term Term, long GrantId, string Reason, bool Fatal);
 
 /// <summary>Read the samples of coming work ahead of time.</summary>
+/// <param name="Samples">Whose.</param>
 /// <param name="Step">The step.</param>
 /// <param name="Ranks">The ranks.</param>
-public sealed record PrefetchSamples(Step Step, RankRange Ranks);
+public sealed record PrefetchSamples(Data.SampleIndex Samples, Step Step, RankRange Ranks);

@@ -3,6 +3,7 @@ using Akka.Event;
 using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
+using ElasticTrain.Data;
 using ElasticTrain.Model;
 using ElasticTrain.Model.Torch;
 
@@ -33,8 +34,9 @@ public sealed class GpuActor : ReceiveActor
     private IActorRef _coordinator = ActorRefs.Nobody;
     private CancellationTokenSource _cancel = new();
     private IParameterLease? _lease;
+    private SampleIndex _samples;
     private long _denominator;
-    private Step _denominatorOf;
+    private (SampleIndex? Samples, Step Step) _denominatorOf;
 
     /// <summary>One per device.</summary>
     /// <param name="node">The node.</param>
@@ -45,6 +47,7 @@ public sealed class GpuActor : ReceiveActor
         _node = node;
         _chaos = chaos;
         _interrupt = interrupt;
+        _samples = node.Definition.Data.Own;
         _sender = new ContributionSender(node, node.Plan.Elastic.SuspectAfter);
         _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
         _gradients = new GradientBuffers(node.Pool, node.Layout.TotalLength);
@@ -81,11 +84,31 @@ public sealed class GpuActor : ReceiveActor
             default: break;
         }
         Leave();
+        if (!OpenData(grant)) return;
         _coordinator = Sender;
         _cancel = _interrupt.Begin(grant);
-        _node.DataLoader.Tell(new PrefetchSamples(grant.Input.Step.Next, grant.Ranks));
+        _node.DataLoader.Tell(new PrefetchSamples(_samples, grant.Input.Step.Next, grant.Ranks));
         _node.Parameters.AcquireAsync(grant, _cancel.Token).PipeTo(
             Self, success: lease => new ParametersReady(grant, lease), failure: e => new Failed(grant, e));
+    }
+
+    /// <summary>A node that does not have the data that the journal names takes no part; the ranks go to others.</summary>
+    private bool OpenData(GrantRanks grant)
+    {
+        try
+        {
+            _samples = _node.Definition.Data.At(grant.Data);
+            return true;
+        }
+        catch (Exception error) when (error is ElasticTrainException or IOException or UnauthorizedAccessException)
+        {
+            string reason = $"{_node.Id.Name} cannot read the data of step {grant.Input.Step.Next}: {error.Message}";
+            _log.Error(reason);
+            _grants.Fail();
+            Sender.Tell(new RanksFailed(grant.Term, grant.GrantId, reason, Fatal: false));
+            _node.Ended.TrySetResult(new RunEnded(RunEnded.Refused, reason));
+            return false;
+        }
     }
 
     private void OnParameters(ParametersReady message)
@@ -108,7 +131,7 @@ public sealed class GpuActor : ReceiveActor
         bool isLast = message.Rank + 1 == grant.Ranks.Hi;
         try
         {
-            var batches = _node.Samples.Take(step, new RankId(message.Rank));
+            var batches = _node.Samples.Take(_samples, step, new RankId(message.Rank));
             var gradient = _gradients.Take();
             _gradients.Prepare();
             RankResult result;
@@ -140,7 +163,7 @@ public sealed class GpuActor : ReceiveActor
         _lease?.Dispose();
         _lease = null;
         // The next step's block is not known yet; this device will most likely get the same ranks again.
-        _node.DataLoader.Tell(new PrefetchSamples(step.Next, grant.Ranks));
+        _node.DataLoader.Tell(new PrefetchSamples(_samples, step.Next, grant.Ranks));
         _sender.SendAsync(grant, _sum.Take(), RankOutcome.SumTokensPerExpert(_outcomes)).PipeTo(
             Self, success: missed => new Acknowledged(grant, missed), failure: e => new Failed(grant, e));
     }
@@ -178,10 +201,10 @@ public sealed class GpuActor : ReceiveActor
 
     private long Denominator(Step step)
     {
-        if (_denominatorOf != step)
+        if (_denominatorOf != (_samples, step))
         {
-            _denominator = _node.Definition.Samples.UnmaskedTokens(step);
-            _denominatorOf = step;
+            _denominator = _samples.UnmaskedTokens(step);
+            _denominatorOf = (_samples, step);
         }
         return _denominator;
     }

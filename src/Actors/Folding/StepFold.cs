@@ -34,7 +34,7 @@ public sealed class StepFold : IDisposable
             var state = new ShardState(run.Layout, shard.Id, run.Optimizer);
             _shards.Add(state);
             if (checkpoint is null) state.Initialize(run.Plan.Seed);
-            else run.Checkpoints.ReadBlob(checkpoint.Blobs[shard.Id.Value], state.Parameters.Span, state.Moment1.Span, state.Moment2.Span);
+            else state.Load(run.Checkpoints, checkpoint.Blobs[shard.Id.Value]);
         }
         CopyParameters();
         Version = checkpoint?.Version ?? new Lineage(Step.Zero, initial);
@@ -59,27 +59,28 @@ public sealed class StepFold : IDisposable
     }
 
     /// <summary>Computes and applies the next step.</summary>
-    /// <param name="frozenPrefix">Frozen prefix in this step: K + 1 for the embedding and the layers 0 to K, 0 for none.</param>
-    /// <param name="effective">Commands that take effect at this step.</param>
+    /// <param name="commands">The journal, of which only the commands play a part: <see cref="RunState.Empty"/> where there are none.</param>
     /// <returns>What the journal must say about it.</returns>
-    public StepCommitted Advance(int frozenPrefix, IReadOnlyList<FreezeEntry> effective)
+    public StepCommitted Advance(RunState commands)
     {
         var step = Version.Step.Next;
+        int frozenPrefix = commands.FrozenPrefixAt(step);
+        var samples = _run.Data.At(commands.DataAt(step));
         int ranks = _run.Geometry.VirtualRanks;
-        long denominator = _run.Samples.UnmaskedTokens(step);
+        long denominator = samples.UnmaskedTokens(step);
         using var accumulator = new BlockAccumulator(ranks, _run.Layout.TotalLength, _pool);
         var outcomes = new RankOutcome[ranks];
         for (int rank = 0; rank < ranks; rank++)
         {
             var gradient = _pool.Rent(_run.Layout.TotalLength);
-            var result = _model.ComputeRank(_run.Samples.ReadRank(step, new RankId(rank)), denominator, frozenPrefix, gradient);
+            var result = _model.ComputeRank(samples.ReadRank(step, new RankId(rank)), denominator, frozenPrefix, gradient);
             accumulator.Add(new RankId(rank), gradient);
             outcomes[rank] = RankOutcome.Of(result);
         }
         var sum = accumulator.Take()[0].Sum;
         try
         {
-            return Apply(sum, outcomes, denominator, frozenPrefix, effective);
+            return Apply(sum, outcomes, denominator, frozenPrefix, commands);
         }
         finally
         {
@@ -97,8 +98,10 @@ public sealed class StepFold : IDisposable
     }
 
     private StepCommitted Apply(
-        NativeBuffer sum, RankOutcome[] outcomes, long denominator, int frozenPrefix, IReadOnlyList<FreezeEntry> effective)
+        NativeBuffer sum, RankOutcome[] outcomes, long denominator, int frozenPrefix, RunState commands)
     {
+        var step = Version.Step.Next;
+        var effective = commands.EffectiveAt(step);
         var reports = new List<ShardSealReport>();
         foreach (var shard in _shards)
         {
@@ -107,7 +110,7 @@ public sealed class StepFold : IDisposable
             reports.Add(new ShardSealReport(shard.Info.Id, sumOfSquares, finite, digest));
         }
         var decision = StepDecider.Decide(
-            _run.Plan, Version, [.. effective.Select(e => e.Content)], reports, outcomes, denominator, OptimizerStep + 1);
+            _run.PlanAt(commands, step), Version, [.. effective.Select(e => e.Content)], reports, outcomes, denominator, OptimizerStep + 1);
         var apply = ApplyStep.From(default, Version, OptimizerStep, decision, frozenPrefix, effective);
         foreach (var shard in _shards) shard.Apply(apply, sum.Slice(shard.Info.Offset, shard.Info.Length));
         CopyParameters();

@@ -7,8 +7,10 @@ using Akka.Hosting;
 using Akka.Serialization;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Freezing;
 using ElasticTrain.Actors.Loading;
 using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Serialization;
 using ElasticTrain.Actors.Shards;
@@ -41,7 +43,7 @@ public sealed class RunNode : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IActorRef _run;
     private readonly RunNotes _notes;
-    private volatile string? _leaving;
+    private volatile RunEnded? _leaving;
 
     private RunNode(IHost host, ActorSystem system, NodeRuntime runtime, IActorRef run, RunNotes notes)
     {
@@ -98,6 +100,7 @@ public sealed class RunNode : IAsyncDisposable
         if (options.Cluster.Seeds.Count == 0) await cluster.JoinAsync(cluster.SelfAddress, ct).ConfigureAwait(false);
         var node = new RunNode(host, system, runtime, run, notes);
         cluster.RegisterOnMemberRemoved(() => node.LostCluster("was removed from the cluster"));
+        _ = runtime.Drained.Task.ContinueWith(drained => node.Leave("drained", drained.Result ? RunEnded.Drained : RunEnded.Interrupted), TaskScheduler.Default);
         _ = system.WhenTerminated.ContinueWith(_ => node.LostCluster("could not join the cluster, or lost it"), TaskScheduler.Default);
         return node;
     }
@@ -131,10 +134,20 @@ public sealed class RunNode : IAsyncDisposable
     /// <summary>Asks the run to seal its state and end.</summary>
     public void RequestStop(string reason) => _run.Tell(new StopRun(reason));
 
-    /// <summary>Leaves the cluster, so that the run learns of it at once and goes on without this node.</summary>
-    public void Leave(string reason)
+    /// <summary>Asks the run to move what is here to other nodes; then this one leaves. Asks again until a coordinator answers.</summary>
+    public async Task DrainAsync(string reason)
     {
-        _leaving = $"{reason}: {Runtime.Id.Name} left the run";
+        var command = new DrainNode($"drain-{Runtime.Id}", $"{Runtime.Id.Name} ({reason})", Runtime.Id.Name, ForGood: false);
+        while (!Ended.IsCompleted && await SendAsync(command, TimeSpan.FromSeconds(1)).ConfigureAwait(false) is not { Accepted: true })
+            await Task.Delay(TimeSpan.FromMilliseconds(200)).ConfigureAwait(false);
+    }
+
+    /// <summary>Leaves the cluster, so that the run learns of it at once and goes on without this node.</summary>
+    /// <param name="reason">For people.</param>
+    /// <param name="exitCode">How the node ends.</param>
+    public void Leave(string reason, int exitCode)
+    {
+        _leaving = new RunEnded(exitCode, $"{reason}: {Runtime.Id.Name} left the run");
         _run.Tell(new Resign());
         Cluster.Get(_system).Leave(Cluster.Get(_system).SelfAddress);
     }
@@ -154,7 +167,7 @@ public sealed class RunNode : IAsyncDisposable
     }
 
     private void LostCluster(string how) => Runtime.Ended.TrySetResult(
-        _leaving is { } left ? new RunEnded(RunEnded.Interrupted, left) : new RunEnded(RunEnded.Superseded, $"{Runtime.Id.Name} {how}"));
+        _leaving is { } left ? left : new RunEnded(RunEnded.Superseded, $"{Runtime.Id.Name} {how}"));
 
     private static IActorRef StartActors(ActorSystem system, NodeOptions options, NodeRuntime runtime, RunNotes notes, JournalReader journal)
     {
@@ -170,6 +183,8 @@ public sealed class RunNode : IAsyncDisposable
             ? (known, lost, hasRivals) => Props.Create(() => new TrainingRun(runtime, options.Target, notes, region, known, lost, hasRivals))
             : null;
         var run = system.ActorOf(Props.Create(() => new Succession(runtime, notes, candidate)), Succession.Name);
+        if (isCoordinator && runtime.Plan.Freeze.Policy != FreezePolicyKind.None)
+            system.ActorOf(Props.Create(() => new FreezePolicy(runtime, run)), "freeze-policy");
         if (!isWorker) return run;
         runtime.CheckpointWriter = system.ActorOf(
             Props.Create(() => new CheckpointWriter(runtime.Definition.Checkpoints)).WithDispatcher("elastictrain.storage-dispatcher"), "checkpoint-writer");

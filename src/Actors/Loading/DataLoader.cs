@@ -7,5 +7,5 @@ namespace ElasticTrain.Actors.Loading;
 public sealed class DataLoader : ReceiveActor
 {
     /// <summary>One per worker node.</summary>
-    public DataLoader(SampleCache cache) => Receive<PrefetchSamples>(m => cache.ReadAhead(m.Step, m.Ranks));
+    public DataLoader(SampleCache cache) => Receive<PrefetchSamples>(m => cache.ReadAhead(m.Samples, m.Step, m.Ranks));
 }

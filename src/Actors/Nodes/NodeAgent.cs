@@ -16,6 +16,9 @@ public sealed record RunEnded(int ExitCode, string Message)
     /// <summary>Exit code of a node that lost its place in the cluster and must be started again as a new one.</summary>
     public const int Superseded = 3;
 
+    /// <summary>Exit code of a node that was drained for good: it is not to be started again.</summary>
+    public const int Drained = 4;
+
     /// <summary>Exit code of a process that was asked to end.</summary>
     public const int Interrupted = 130;
 }
@@ -75,6 +78,7 @@ public sealed class NodeAgent : ReceiveActor, IWithTimers
             Timers.StartSingleTimer("journal", new CheckJournal(m.Term), JournalRetry);
         });
         Receive<WorkerRefused>(m => _node.Ended.TrySetResult(new RunEnded(RunEnded.Refused, m.Reason)));
+        Receive<NodeDrained>(m => _node.Drained.TrySetResult(m.ForGood));
         Receive<RunEnded>(m => _node.Ended.TrySetResult(m));
         Receive<StopRun>(m => _run.Tell(m));
     }

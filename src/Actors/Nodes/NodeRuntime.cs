@@ -35,7 +35,6 @@ public sealed class NodeRuntime : IAsyncDisposable
         Definition = run;
         NumericsClass = numericsClass;
         Replicas = new ReplicaDirectory(Pool);
-        Samples = new SampleCache(run.Samples);
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
         Peers = new PeerConnections(run.Run);
@@ -88,13 +87,16 @@ public sealed class NodeRuntime : IAsyncDisposable
     public StepClock Clock { get; } = new();
 
     /// <summary>Samples read ahead.</summary>
-    public SampleCache Samples { get; }
+    public SampleCache Samples { get; } = new();
 
     /// <summary>The node's data loader.</summary>
     public IActorRef DataLoader { get; set; } = ActorRefs.Nobody;
 
     /// <summary>The node's checkpoint writer.</summary>
     public IActorRef CheckpointWriter { get; set; } = ActorRefs.Nobody;
+
+    /// <summary>Completed when nothing of the run is left here, after the node was told to go: whether for good.</summary>
+    public TaskCompletionSource<bool> Drained { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Completed when the run ends for this node.</summary>
     public TaskCompletionSource<RunEnded> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -106,11 +108,8 @@ public sealed class NodeRuntime : IAsyncDisposable
         var state = new ShardState(Layout, shard, Definition.Optimizer);
         try
         {
-            if (source.Blob is { } hash)
-                Definition.Checkpoints.ReadBlob(
-                    new BlobReference(shard, hash, source.BlobBytes), state.Parameters.Span, state.Moment1.Span, state.Moment2.Span);
-            else
-                state.Initialize(Plan.Seed);
+            if (source.Blob is { } hash) state.Load(Definition.Checkpoints, new BlobReference(shard, hash, source.BlobBytes));
+            else state.Initialize(Plan.Seed);
             return state;
         }
         catch
@@ -134,10 +133,8 @@ public sealed class NodeRuntime : IAsyncDisposable
             using var closing = ct.UnsafeRegister(static peer => _ = ((DataPlaneClient)peer!).DisposeAsync().AsTask(), client);
             int length = state.Info.Length;
             using var copy = new NativeBuffer(3L * length);
-            var version = await client.PullStateAsync(shard, sibling.Replica, copy, ct).ConfigureAwait(false);
-            copy.Slice(0, length).CopyTo(state.Parameters.Span);
-            copy.Slice(length, length).CopyTo(state.Moment1.Span);
-            copy.Slice(2L * length, length).CopyTo(state.Moment2.Span);
+            var (version, received) = await client.PullStateAsync(shard, sibling.Replica, copy, ct).ConfigureAwait(false);
+            state.Load(copy, hasMoments: received == copy.Length);
             return (state, version);
         }
         catch

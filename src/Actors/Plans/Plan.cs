@@ -4,7 +4,7 @@ namespace ElasticTrain.Actors.Plans;
 
 /// <summary>
 /// What a run is to do: everything a user decides, read from a HOCON file and checked before anything starts. With the data and the
-/// journaled commands it determines every bit of the result; the sections that cannot change a bit (elastic, journal, checkpoint, device)
+/// journaled commands it determines every bit of the result; the sections that cannot change a bit (elastic, journal, checkpoint, device, freeze)
 /// say how.
 /// </summary>
 /// <param name="Name">For the user; changes no bit.</param>
@@ -23,6 +23,9 @@ public sealed record Plan(
     string Name, ulong Seed, ModelPlan Model, DataPlan Data, IReadOnlyList<PhasePlan> Phases, OptimizerPlan Optimizer, BatchPlan Batch,
     ElasticPlan Elastic, JournalPlan Journal, CheckpointPlan Checkpoint, DevicePlan Device, NumericsPlan Numerics)
 {
+    /// <summary>Who freezes layers, beside people. What it does is journaled; it is no part of the hash.</summary>
+    public FreezePlan Freeze { get; init; } = FreezePlan.None;
+
     /// <summary>The steps of all phases together; the schedule runs over them.</summary>
     public long TotalSteps => Phases.Sum(phase => phase.Steps);
 
@@ -96,7 +99,7 @@ public sealed record Plan(
     public bool Equals(Plan? other) =>
         other is not null && Name == other.Name && Seed == other.Seed && Model == other.Model && Data == other.Data
         && Phases.SequenceEqual(other.Phases) && Optimizer == other.Optimizer && Batch == other.Batch && Elastic == other.Elastic
-        && Journal == other.Journal && Checkpoint == other.Checkpoint && Device == other.Device && Numerics == other.Numerics;
+        && Journal == other.Journal && Checkpoint == other.Checkpoint && Device == other.Device && Numerics == other.Numerics && Freeze == other.Freeze;
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Name, Seed, Model, Phases.Count, Optimizer, Batch);

@@ -39,9 +39,13 @@ internal sealed class PlanBinder
         var plan = new Plan(
             name, seed, model!, Data(root.Section("data"), checkMachine), phases, optimizer, batch!, Elastic(root.Section("elastic")),
             Journal(root.Section("journal")), Checkpoint(root.Section("checkpoint")), Device(root.Section("device")),
-            Numerics(root.Section("numerics")));
+            Numerics(root.Section("numerics")))
+        {
+            Freeze = FreezePlan.Bind(root.Section("freeze")),
+        };
         root.Close();
         if (model is null) return plan;
+        plan.Freeze.Check(root.Section("freeze"), model.Config.NumHiddenLayers);
         CheckSequenceLengths(plan);
         if (checkMachine && plan.Device.Memory is not null && _errors.Count == 0) CheckMemory(plan, root.Section("device"));
         return plan;
@@ -138,7 +142,7 @@ internal sealed class PlanBinder
     private ElasticPlan Elastic(PlanReader section)
     {
         var plan = new ElasticPlan(
-            section.Int("replicas", 1, 1, 8), section.Int("min-workers", 1, 1, 1 << 20),
+            section.Int("replicas", 2, 1, 8), section.Int("min-workers", 1, 1, 1 << 20),
             section.Duration("suspect-after", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50)),
             section.Duration("preemption-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero), section.Flag("speculate", true),
             section.Flag("allow-chaos", false));

@@ -52,6 +52,7 @@ internal static class PlanWriter
         Line(text, $"}}");
         Line(text, $"device {{ kind = {Words.Of(Words.Devices, device.Kind)}, count = {device.Count}, threads = {device.Threads}, recompute = {(device.Recompute ? "true" : "false")}{(device.Memory is { } memory ? FormattableString.Invariant($", memory = {memory}") : "")} }}");
         Line(text, $"numerics {{ compute = {Words.Of(Words.Computes, numerics.Compute)}, mode = {Words.Of(Words.Modes, numerics.Mode)} }}");
+        Line(text, $"{plan.Freeze.ToHocon()}");
         return text.ToString();
     }
 

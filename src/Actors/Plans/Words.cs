@@ -19,6 +19,12 @@ internal static class Words
     internal static readonly (string Word, NumericsMode Value)[] Modes =
         [("strict", NumericsMode.Strict), ("tolerant", NumericsMode.Tolerant)];
 
+    internal static readonly (string Word, FreezePolicyKind Value)[] FreezePolicies =
+        [("none", FreezePolicyKind.None), ("schedule", FreezePolicyKind.Schedule), ("plateau", FreezePolicyKind.Plateau), ("similarity", FreezePolicyKind.Similarity)];
+
+    /// <summary>Whether frozen shards lose their moments.</summary>
+    internal static readonly (string Word, bool Value)[] Moments = [("keep", false), ("drop", true)];
+
     internal static string Of<T>((string Word, T Value)[] words, T value) =>
         words.First(word => EqualityComparer<T>.Default.Equals(word.Value, value)).Word;
 }

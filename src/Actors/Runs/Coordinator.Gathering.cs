@@ -147,8 +147,9 @@ public sealed partial class Coordinator
             return;
         }
         int workers = _roster.Reachable.Count();
-        bool patience = _state.Placed is null || _phase == Phase.Gathering;
-        if (workers < Math.Max(1, _target.MinWorkers) || (patience && workers < _target.ExpectedWorkers && _host.UtcNow - _gatheringSince < RunTarget.Patience))
+        // The first placement waits for everybody; a later one only for those that start at the same time, because replicas move to who comes later.
+        var patience = _state.Placed is null ? RunTarget.Patience : _phase == Phase.Gathering ? 2 * _run.Plan.Elastic.SuspectAfter : TimeSpan.Zero;
+        if (workers < Math.Max(1, _target.MinWorkers) || (workers < _target.ExpectedWorkers && _host.UtcNow - _gatheringSince < patience))
         {
             if (_phase != Phase.Gathering)
             {

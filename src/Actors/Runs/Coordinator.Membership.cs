@@ -31,6 +31,7 @@ public sealed partial class Coordinator
         bool isNew = _roster.Update(hello);
         var worker = _roster.Find(hello.Node)!;
         worker.HeardAt = _host.UtcNow;
+        worker.Draining = _state.Draining.ContainsKey(hello.Node);
         if (isNew)
         {
             if (_phase == Phase.Stepping) _host.Notes.Add($"{hello.Node.Name} joined with {hello.Devices.Count} device(s)");
@@ -161,6 +162,43 @@ public sealed partial class Coordinator
         if (worker.HellosWithoutReplica < HellosBeforeLoss) return;
         worker.HellosWithoutReplica = 0;
         LoseReplicas(missing.Contains, $"{worker.Hello.Node.Name} no longer holds {missing[0].Shard}~{missing[0].Replica}");
+    }
+
+    /// <summary>Who is there is not in the journal, so this command is decided here.</summary>
+    private CommandOutcome Drain(DrainNode command)
+    {
+        var node = _roster.Workers.Select(w => w.Hello.Node).Where(n => n.Name == command.Node).OrderByDescending(n => _host.IsMember(n)).FirstOrDefault();
+        if (node == default)
+        {
+            string known = string.Join(", ", _roster.Workers.Select(w => w.Hello.Node.Name).Order(StringComparer.Ordinal));
+            return new CommandOutcome(null, new CommandAnswer(false, $"drain: found node '{command.Node}', expected one of {known}", null));
+        }
+        return new CommandOutcome(
+            new NodeDraining(command.CommandId, command.Sender, node, command.ForGood),
+            new CommandAnswer(true, $"{node.Name} drains: its replicas move to other nodes, then it leaves", null));
+    }
+
+    /// <summary>Lets nodes go that have nothing of the run left; the last one when its state is sealed.</summary>
+    private void ReleaseDrained()
+    {
+        foreach (var worker in _roster.Workers.Where(w => w.Draining && w.Devices.All(d => d.Grant is null)).ToList())
+        {
+            var node = worker.Hello.Node;
+            bool holds = _replicas.All.Any(r => r.Placement.Node == node);
+            if (holds && _roster.Workers.All(w => w.Draining)) holds = !IsStateSafe();
+            if (!holds && _state.Draining.TryGetValue(node, out bool forGood)) _host.Tell(worker.Hello.Agent, new NodeDrained(_term, forGood));
+        }
+    }
+
+    /// <summary>Nobody is left who works: the last version is sealed, and the next start goes on from there.</summary>
+    private bool IsStateSafe()
+    {
+        _progress = null;
+        if (_pendingCommits > 0) return false;
+        if (IsSealed(_version)) return true;
+        _detail = $"sealing step {_version.Step} before the last node leaves";
+        if (_round is null) StartRound();
+        return false;
     }
 
     private void ResumeWork()

@@ -24,6 +24,7 @@ public sealed partial class Coordinator
     private Lineage _version;
     private Step _grantedThrough;
     private long _optimizerStep;
+    private long _unmaskedTokens;
     private long _lastGrant;
     private TimeSpan _longestGrant;
     private DateTime? _ranksDoneAt, _coveredAt;
@@ -65,6 +66,7 @@ public sealed partial class Coordinator
         }
         bool replay = step <= _state.CommittedVersion.Step;
         _detail = replay ? $"replaying step {step} of {_state.CommittedVersion.Step}" : $"step {step}";
+        if (!HasData(step)) return;
         int prefix = _state.FrozenPrefixAt(step);
         _progress = new StepProgress(
             _version, _run.VirtualRanks, prefix, [.. _run.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))],
@@ -73,6 +75,21 @@ public sealed partial class Coordinator
         if (step > _grantedThrough) _grantedThrough = step;
         _host.Clock.Mark(step, StepMark.Granted);
         GrantIdle();
+    }
+
+    /// <summary>Whether the coordinator has the data of a step, which it counts the tokens of. A node without them must not coordinate.</summary>
+    private bool HasData(Step step)
+    {
+        try
+        {
+            _unmaskedTokens = _run.UnmaskedTokens(_state, step);
+            return true;
+        }
+        catch (Exception error) when (error is ElasticTrainException or IOException or UnauthorizedAccessException)
+        {
+            Refuse($"{_host.Node.Name} cannot read the data of step {step}: {error.Message}");
+            return false;
+        }
     }
 
     private void GrantIdle()
@@ -88,7 +105,7 @@ public sealed partial class Coordinator
                 continue;
             }
             if (_progress.Grant(_lastGrant + 1, Share(device, _progress.Queued)) is not { } ranks) return;
-            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, Routes());
+            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, Routes()) { Data = _state.DataAt(_progress.Step) };
             device.GrantedAt = _host.UtcNow;
             _host.Tell(device.Actor, device.Grant);
         }
@@ -201,7 +218,7 @@ public sealed partial class Coordinator
         if (_phase != Phase.Stepping || _progress is not { IsComplete: true } progress || _pendingCommits > 0 || Behind(progress).Any()) return;
         var step = progress.Step;
         _host.Clock.Mark(step, StepMark.Decidable);
-        long denominator = _run.UnmaskedTokens(step);
+        long denominator = _unmaskedTokens;
         long counted = progress.Outcomes.Sum(o => o.LossTokens);
         if (counted != denominator)
         {
@@ -210,7 +227,7 @@ public sealed partial class Coordinator
         }
         var effective = _state.EffectiveAt(step);
         var decision = StepDecider.Decide(
-            _run.Plan, progress.Input, [.. effective.Select(e => e.Content)],
+            _run.PlanAt(_state, step), progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
             progress.Outcomes, denominator, _optimizerStep + 1);
         var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);
@@ -226,6 +243,7 @@ public sealed partial class Coordinator
         _optimizerStep = committed.OptimizerStep;
         _progress = null;
         if (_state.CommitOf(step) is null) Commit(committed);
+        _host.Decided(new Freezing.StepDecided(step, progress.FrozenPrefix, committed.LearningRate, [.. progress.Seals.Select(s => (s.Shard, s.SumOfSquares))]));
         _meter.Add(committed.Tokens);
         long every = _run.Plan.Checkpoint.Every;
         if (every > 0 && step.Value % every == 0 && step.Value < _target.Steps) StartRound();
@@ -277,12 +295,13 @@ public sealed partial class Coordinator
         PutOutSilent();
         Speculate();
         MaintainReplicas();
+        ReleaseDrained();
         GrantIdle();
     }
 
     private void Repeat()
     {
-        foreach (var device in _roster.Devices)
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
             if (device.Grant is { } grant) _host.Tell(device.Actor, grant);
         ResendApply();
         if (_progress is { AllRanksDone: true, IsComplete: false } progress)
@@ -318,7 +337,7 @@ public sealed partial class Coordinator
         if (_progress is not { Queued: 0, AllRanksDone: false } progress || _roster.Devices.All(d => d.Grant is not null)) return;
         var least = _run.Plan.Elastic.SuspectAfter;
         var hung = _longestGrant * 4 > least ? _longestGrant * 4 : least;
-        foreach (var device in _roster.Devices)
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
         {
             if (device.Grant is not { } grant) continue;
             var slow = TimeSpan.FromSeconds(2 * grant.Ranks.Count * device.SecondsPerRank);

@@ -197,7 +197,7 @@ public sealed partial class Coordinator
             _host.After(TimeSpan.FromMilliseconds(20), command.CommandId, new Deferred(command, client));
             return;
         }
-        var outcome = RunRules.Process(_state, command, _grantedThrough.Next, _run.Layout.Config.NumHiddenLayers);
+        var outcome = command is DrainNode drain && !_state.Answers.ContainsKey(drain.CommandId) ? Drain(drain) : RunRules.Process(_state, command, _grantedThrough.Next, _run.Plan);
         if (outcome.Event is not { } @event)
         {
             _host.Tell(client, outcome.Answer);
@@ -209,6 +209,7 @@ public sealed partial class Coordinator
             _pendingCommands--;
             _host.Notes.Add($"{@event.GetType().Name} by {command.Sender}: {outcome.Answer.Message}");
             _host.Tell(client, outcome.Answer);
+            if (@event is NodeDraining { Node: var node } && _roster.Find(node) is { } worker) worker.Draining = true;
             OpenStep();
         });
     }
@@ -227,15 +228,18 @@ public sealed partial class Coordinator
             state, _host.Notes.JournalProblem ?? _detail, _state.Committed.Count, _target.Steps,
             [.. _roster.Reachable.Select(w => new WorkerStatus(w.Hello.Node.Name, w.Hello.Pid, w.Devices.Count)).OrderBy(w => w.Node, StringComparer.Ordinal)],
             _host.Node.Name, _host.Pid, _term.Value,
-            [.. placements.Select(p => new ShardStatus(p.Shard.ToString(), p.Replica.Value, p.Node.Name, 12L * _run.Layout.Shards[p.Shard.Value].Length))],
+            [.. placements.Select(p => new ShardStatus(p.Shard.ToString(), p.Replica.Value, p.Node.Name, ShardBytes(_run.Layout.Shards[p.Shard.Value])))],
             _progress?.FrozenPrefix ?? _state.FrozenPrefixAt(_version.Step.Next),
             last is null ? 0 : BitConverter.UInt32BitsToSingle(last.LossBits), last?.LearningRate ?? 0, last?.GradientNorm ?? 0,
             _meter.TokensPerSecond, _state.Seals.Count > 0 ? _state.Seals[^1].Version.Step.Value : null, _host.Notes.All())
         {
             MtpLoss = last?.MtpLoss ?? 0,
             BalanceLoss = last?.BalanceLoss ?? 0,
+            Commands = _state.CommandsFor(_version.Step),
         };
     }
+
+    private long ShardBytes(Model.ShardInfo shard) => sizeof(float) * (_state.HasMoments(shard, _version.Step) ? 3L : 1L) * shard.Length;
 
     /// <summary>The run is over for every node of this start.</summary>
     private void End(int exitCode, string message)

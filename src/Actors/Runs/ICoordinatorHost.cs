@@ -16,9 +16,11 @@ namespace ElasticTrain.Actors.Runs;
 /// <param name="PlanHash">Canonical hash of plan and data.</param>
 /// <param name="NumericsClass">Golden probe of the coordinator's node.</param>
 /// <param name="Initial">D(0).</param>
-/// <param name="UnmaskedTokens">Tokens that count in a step's loss, over all ranks.</param>
+/// <param name="UnmaskedTokens">Tokens that count in a step's loss, over all ranks, by the data that the journal has for it; it throws where these cannot be read.</param>
+/// <param name="PlanAt">The plan as the journal has amended it for a step.</param>
 public sealed record RunFacts(
-    RunId Run, Plan Plan, ParameterLayout Layout, int VirtualRanks, Digest256 PlanHash, Digest256 NumericsClass, Digest256 Initial, Func<Step, long> UnmaskedTokens);
+    RunId Run, Plan Plan, ParameterLayout Layout, int VirtualRanks, Digest256 PlanHash, Digest256 NumericsClass, Digest256 Initial,
+    Func<RunState, Step, long> UnmaskedTokens, Func<RunState, Step, Plan> PlanAt);
 
 /// <summary>
 /// Everything through which a <see cref="Coordinator"/> touches the world: the actor around it, or a simulation. All calls come from one thread, and
@@ -85,6 +87,9 @@ public interface ICoordinatorHost
 
     /// <summary>Ends this process.</summary>
     void EndProcess(RunEnded end);
+
+    /// <summary>A step was decided: for who watches its numbers.</summary>
+    void Decided(Freezing.StepDecided step);
 
     /// <summary>The coordinator's term is durable: everybody may hear of it.</summary>
     void TookOffice(Term term);

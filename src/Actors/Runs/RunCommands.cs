@@ -1,4 +1,5 @@
 using Akka.Actor;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
@@ -27,6 +28,21 @@ public sealed record FreezeLayers(string CommandId, string Sender, int LastLayer
 /// <param name="At">The first step affected; null: the first one not yet granted.</param>
 public sealed record ThawLayers(string CommandId, string Sender, Step? At) : IRunCommand;
 
+/// <summary>Change the learning rate, its schedule, the weight decay or the clip.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asks.</param>
+/// <param name="Settings">Keys of the plan and their new values.</param>
+/// <param name="At">The first step affected; null: the first one not yet granted.</param>
+public sealed record AmendPlan(string CommandId, string Sender, IReadOnlyList<PlanSetting> Settings, Step? At) : IRunCommand;
+
+/// <summary>Take samples from other prepared data, or from these as well. The sender has read them whole: every node that computes must be able to.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asks.</param>
+/// <param name="Data">Where they are, and the hash of what is there.</param>
+/// <param name="Replace">Whether they take the place of what samples come from so far.</param>
+/// <param name="At">The first step affected; null: the first one not yet granted.</param>
+public sealed record AttachData(string CommandId, string Sender, DataSource Data, bool Replace, Step? At) : IRunCommand;
+
 /// <summary>Grant no further step.</summary>
 /// <param name="CommandId">The client's id.</param>
 /// <param name="Sender">Who asks.</param>
@@ -36,6 +52,18 @@ public sealed record PauseRun(string CommandId, string Sender) : IRunCommand;
 /// <param name="CommandId">The client's id.</param>
 /// <param name="Sender">Who asks.</param>
 public sealed record ResumeRun(string CommandId, string Sender) : IRunCommand;
+
+/// <summary>Move a node's replicas to others and let it go.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asks.</param>
+/// <param name="Node">The node's name.</param>
+/// <param name="ForGood">Whether it is not to be started again; otherwise it was merely told to end, and its supervisor decides.</param>
+public sealed record DrainNode(string CommandId, string Sender, string Node, bool ForGood) : IRunCommand;
+
+/// <summary>Nothing of the run is left on a node that drains: it may go.</summary>
+/// <param name="Term">The coordinator's term.</param>
+/// <param name="ForGood">As the command said.</param>
+public sealed record NodeDrained(Term Term, bool ForGood);
 
 /// <summary>The answer to a command.</summary>
 /// <param name="Accepted">Whether it is in the journal now.</param>

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using ElasticTrain.Actors.Checkpoints;
+using ElasticTrain.Actors.Loading;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
@@ -11,6 +13,7 @@ namespace ElasticTrain.Actors.Runs;
 public sealed class RunDefinition
 {
     private readonly RunFolder _folder;
+    private readonly ConcurrentDictionary<string, Plan> _amended = new();
 
     /// <summary>Derives the constants.</summary>
     /// <param name="folder">The run's folder.</param>
@@ -31,10 +34,10 @@ public sealed class RunDefinition
         Layout = ParameterLayout.Create(plan.Model.Config);
         Geometry = new BatchGeometry(
             plan.Batch.VirtualWorldSize, plan.Batch.GradientAccumulationSteps, plan.Batch.MicroBatchSize, plan.Batch.SequenceLength);
-        Samples = new SampleIndex(corpus.Train, Geometry, plan.Seed);
+        Data = new RunSamples(folder.Directory, corpus, Geometry, plan.Seed);
         Checkpoints = new CheckpointStore(checkpointDirectory);
         Optimizer = new OptimizerConstants(
-            (float)plan.Optimizer.Beta1, (float)plan.Optimizer.Beta2, (float)plan.Optimizer.Epsilon, (float)plan.Optimizer.WeightDecay,
+            (float)plan.Optimizer.Beta1, (float)plan.Optimizer.Beta2, (float)plan.Optimizer.Epsilon,
             (float)plan.Model.Config.BiasUpdateSpeed);
     }
 
@@ -56,8 +59,11 @@ public sealed class RunDefinition
     /// <summary>Global batch.</summary>
     public BatchGeometry Geometry { get; }
 
-    /// <summary>Which sample goes where.</summary>
-    public SampleIndex Samples { get; }
+    /// <summary>Which sample goes where, also once data were attached.</summary>
+    public RunSamples Data { get; }
+
+    /// <summary>Which sample goes where in the data that the run was made with.</summary>
+    public SampleIndex Samples => Data.Own;
 
     /// <summary>Stored checkpoints.</summary>
     public CheckpointStore Checkpoints { get; }
@@ -70,6 +76,17 @@ public sealed class RunDefinition
 
     /// <summary>Remembers in the folder that the journal has begun.</summary>
     public void MarkJournaled() => _folder.MarkJournaled();
+
+    /// <summary>The plan in a step, amended by the commands that hold by then.</summary>
+    /// <param name="state">The journal.</param>
+    /// <param name="step">The step.</param>
+    public Plan PlanAt(RunState state, Step step)
+    {
+        if (state.Amendments.IsEmpty || state.Amendments[0].EffectiveStep > step) return Plan;
+        // Amending binds a whole plan anew; a step takes the same one as the step before it.
+        string key = string.Join('\n', state.Amendments.TakeWhile(a => a.EffectiveStep <= step).Select(a => a.Content));
+        return _amended.GetOrAdd(key, _ => state.PlanAt(Plan, step));
+    }
 
     /// <summary>D(0) on a numerics class.</summary>
     public Digest256 InitialLineage(Digest256 numericsClass)

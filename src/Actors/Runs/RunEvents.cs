@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
@@ -119,11 +120,33 @@ public sealed record LayersFrozen(string CommandId, string Sender, Step Effectiv
 /// <param name="EffectiveStep">The first step it affects.</param>
 public sealed record LayersThawed(string CommandId, string Sender, Step EffectiveStep) : IRunEvent;
 
+/// <summary>From a step on, the plan's optimizer has other settings.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="EffectiveStep">The first step it affects.</param>
+/// <param name="Settings">Key and value, normalized.</param>
+public sealed record PlanAmended(string CommandId, string Sender, Step EffectiveStep, IReadOnlyList<PlanSetting> Settings) : IRunEvent;
+
+/// <summary>From a step on, samples come from other data, or from these as well.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="EffectiveStep">The first step it affects.</param>
+/// <param name="Data">Where they are, and the hash of what is there.</param>
+/// <param name="Replace">Whether they take the place of what samples came from until then.</param>
+public sealed record DataAttached(string CommandId, string Sender, Step EffectiveStep, DataSource Data, bool Replace) : IRunEvent;
+
 /// <summary>No step from the named one on is granted until the run is resumed.</summary>
 /// <param name="CommandId">The client's id.</param>
 /// <param name="Sender">Who asked.</param>
 /// <param name="EffectiveStep">The first step that waits.</param>
 public sealed record RunPaused(string CommandId, string Sender, Step EffectiveStep) : IRunEvent;
+
+/// <summary>A node is told to go: it gets no new work, its replicas move to others, then it leaves.</summary>
+/// <param name="CommandId">The client's id.</param>
+/// <param name="Sender">Who asked.</param>
+/// <param name="Node">The node.</param>
+/// <param name="ForGood">Whether it is not to be started again.</param>
+public sealed record NodeDraining(string CommandId, string Sender, NodeId Node, bool ForGood) : IRunEvent;
 
 /// <summary>The run goes on.</summary>
 /// <param name="CommandId">The client's id.</param>

@@ -45,4 +45,7 @@ public sealed record RunStatus(
 
     /// <summary>The balance loss of the last committed step; 0 without one.</summary>
     public float BalanceLoss { get; init; }
+
+    /// <summary>Amendments and attached data that hold or wait for their step, for people.</summary>
+    public IReadOnlyList<string> Commands { get; init; } = [];
 }

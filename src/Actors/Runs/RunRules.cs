@@ -1,3 +1,4 @@
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
@@ -14,23 +15,28 @@ public static class RunRules
     /// <param name="state">The journal so far.</param>
     /// <param name="command">The command.</param>
     /// <param name="firstFree">The first step not yet granted to anyone; after a failover, one above every step that a replica applied.</param>
-    /// <param name="layerCount">Layers of the model.</param>
-    public static CommandOutcome Process(RunState state, IRunCommand command, Step firstFree, int layerCount)
+    /// <param name="plan">The plan that the run was made with.</param>
+    public static CommandOutcome Process(RunState state, IRunCommand command, Step firstFree, Plan plan)
     {
         if (state.Answers.TryGetValue(command.CommandId, out var known)) return new CommandOutcome(null, known);
-        // Commands take effect in journal order, also those that wait for a far step.
-        Step lastFreeze = state.Freezes.Count == 0 ? Step.Zero : state.Freezes[^1].EffectiveStep;
+        int layerCount = plan.Model.Config.NumHiddenLayers;
         switch (command)
         {
             case FreezeLayers c when c.LastLayer < 0 || c.LastLayer >= layerCount:
                 return Refuse($"--layers: found 0-{c.LastLayer}, expected 0-K with K from 0 to {layerCount - 1}: the model has {layerCount} layers");
-            case FreezeLayers c when Effective(c.At, firstFree, lastFreeze, out var step, out string? why):
+            case FreezeLayers c when Effective(c.At, firstFree, state.Freezes, "freeze or thaw", out var step, out string? why):
                 return why is null ? Accept(new LayersFrozen(c.CommandId, c.Sender, step, c.LastLayer, c.DropMoments), $"layers 0-{c.LastLayer} and the embedding are frozen from step {step} on", step) : Refuse(why);
-            case ThawLayers c when Effective(c.At, firstFree, lastFreeze, out var step, out string? why):
+            case ThawLayers c when Effective(c.At, firstFree, state.Freezes, "freeze or thaw", out var step, out string? why):
                 if (why is not null) return Refuse(why);
                 return state.FrozenPrefixAt(step) == 0
                     ? Note(c, "nothing is frozen", null)
                     : Accept(new LayersThawed(c.CommandId, c.Sender, step), $"all layers are trained from step {step} on", step);
+            case AmendPlan c when Effective(c.At, firstFree, state.Amendments, "amendment", out var step, out string? why):
+                return why is null ? Amend(state, c, step, plan) : Refuse(why);
+            case AttachData c when Effective(c.At, firstFree, state.Attachments, "attachment", out var step, out string? why):
+                return why is null
+                    ? Accept(new DataAttached(c.CommandId, c.Sender, step, c.Data, c.Replace), $"samples come from {c.Data.Path} (content {c.Data.Content.Short}){(c.Replace ? "" : " as well")} from step {step} on", step)
+                    : Refuse(why);
             case PauseRun c:
                 return state.PausedFrom is { } since
                     ? Note(c, $"already paused before step {since}", since)
@@ -44,13 +50,28 @@ public static class RunRules
         }
     }
 
-    private static bool Effective(Step? at, Step firstFree, Step lastFreeze, out Step step, out string? why)
+    private static CommandOutcome Amend(RunState state, AmendPlan command, Step step, Plan plan)
     {
-        var earliest = lastFreeze > firstFree ? lastFreeze : firstFree;
+        try
+        {
+            var settings = PlanAmendment.Normalize(state.PlanAt(plan, step), command.Settings);
+            return Accept(new PlanAmended(command.CommandId, command.Sender, step, settings), $"{string.Join(", ", settings)} from step {step} on", step);
+        }
+        catch (BadInputException problem)
+        {
+            return Refuse(problem.Message);
+        }
+    }
+
+    /// <summary>Commands of one kind take effect in journal order, also those that wait for a far step.</summary>
+    private static bool Effective(Step? at, Step firstFree, IReadOnlyList<IStepCommand> before, string kind, out Step step, out string? why)
+    {
+        Step last = before.Count == 0 ? Step.Zero : before[^1].EffectiveStep;
+        var earliest = last > firstFree ? last : firstFree;
         step = at ?? earliest;
         why = at is not { } wanted || wanted >= earliest ? null
             : wanted < firstFree ? $"--at: found {wanted}, expected {firstFree} or later: earlier steps were granted already"
-            : $"--at: found {wanted}, expected {lastFreeze} or later: another freeze or thaw waits for that step";
+            : $"--at: found {wanted}, expected {last} or later: another {kind} waits for that step";
         return true;
     }
 

@@ -11,8 +11,17 @@ public sealed record RunSnapshot(
     /// <summary>The in-sync sets; null in snapshots from before there were several replicas of a shard.</summary>
     public IReadOnlyList<ReplicaPlacement>? Replicas { get; init; }
 
+    /// <summary>Nodes that were told to go; snapshots from before there were any lack them.</summary>
+    public IReadOnlyList<DrainingNode> Draining { get; init; } = [];
+
     /// <summary>An open difference between replicas.</summary>
     public ReplicaDiverged? Divergence { get; init; }
+
+    /// <summary>Amendments of the plan; snapshots from before there were any lack them.</summary>
+    public IReadOnlyList<AmendmentEntry> Amendments { get; init; } = [];
+
+    /// <summary>Attached data, likewise.</summary>
+    public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
 
     /// <summary>The snapshot of a state.</summary>
     public static RunSnapshot Of(RunState state) => new(
@@ -21,6 +30,9 @@ public sealed record RunSnapshot(
     {
         Replicas = state.Replicas,
         Divergence = state.Divergence,
+        Draining = [.. state.Draining.Select(d => new DrainingNode(d.Key, d.Value))],
+        Amendments = state.Amendments,
+        Attachments = state.Attachments,
     };
 
     /// <summary>The state that was saved.</summary>
@@ -31,13 +43,21 @@ public sealed record RunSnapshot(
         Placed = Placed,
         Replicas = [.. Replicas ?? Placed?.Placements ?? []],
         Divergence = Divergence,
+        Draining = Draining.ToImmutableDictionary(d => d.Node, d => d.ForGood),
         LastReplica = LastReplica,
         Committed = [.. Committed],
         Seals = [.. Seals],
         Freezes = [.. Freezes],
+        Amendments = [.. Amendments],
+        Attachments = [.. Attachments],
         Answers = Answers.ToImmutableDictionary(),
         PausedFrom = PausedFrom,
         Finished = Finished,
         Halted = Halted,
     };
 }
+
+/// <summary>A node that was told to go.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="ForGood">Whether it is not to be started again.</param>
+public sealed record DrainingNode(NodeId Node, bool ForGood);

@@ -1,17 +1,9 @@
 using System.Collections.Immutable;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Core;
+using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Runs;
-
-/// <summary>A command that changes which layers are trained, as the journal has it.</summary>
-/// <param name="EffectiveStep">The first step it affects.</param>
-/// <param name="FrozenPrefix">As the model has it: K + 1 for the embedding and the layers 0 to K, 0 for none.</param>
-/// <param name="DropMoments">Whether the frozen shards' moments are set to zero at that step.</param>
-public sealed record FreezeEntry(Step EffectiveStep, int FrozenPrefix, bool DropMoments)
-{
-    /// <summary>The content that enters D(n): never client ids, senders or times.</summary>
-    public string Content => FrozenPrefix == 0 ? "thaw" : $"freeze 0-{FrozenPrefix - 1} moments={(DropMoments ? "drop" : "keep")}";
-}
 
 /// <summary>
 /// Everything the journal says about a run: a fold over its events, with no actor, clock or socket in sight. Commands are turned into
@@ -34,6 +26,9 @@ public sealed record RunState
     /// <summary>The in-sync sets, in shard order, each with its primary first.</summary>
     public ImmutableList<ReplicaPlacement> Replicas { get; init; } = [];
 
+    /// <summary>Nodes that were told to go, and whether for good. A node that comes back is another one.</summary>
+    public ImmutableDictionary<NodeId, bool> Draining { get; init; } = ImmutableDictionary<NodeId, bool>.Empty;
+
     /// <summary>The replicas that differ and nobody knows yet which is wrong; null if there are none.</summary>
     public ReplicaDiverged? Divergence { get; init; }
 
@@ -48,6 +43,12 @@ public sealed record RunState
 
     /// <summary>Freezes and thaws in order of their effective steps.</summary>
     public ImmutableList<FreezeEntry> Freezes { get; init; } = [];
+
+    /// <summary>Amendments of the plan in order of their effective steps.</summary>
+    public ImmutableList<AmendmentEntry> Amendments { get; init; } = [];
+
+    /// <summary>Attached data in order of their effective steps.</summary>
+    public ImmutableList<AttachmentEntry> Attachments { get; init; } = [];
 
     /// <summary>Answers to commands already journaled, by client id.</summary>
     public ImmutableDictionary<string, CommandAnswer> Answers { get; init; } = ImmutableDictionary<string, CommandAnswer>.Empty;
@@ -78,8 +79,42 @@ public sealed record RunState
     /// <summary>The frozen prefix in a step: K + 1 for the embedding and the layers 0 to K, 0 for none.</summary>
     public int FrozenPrefixAt(Step step) => Freezes.LastOrDefault(f => f.EffectiveStep <= step)?.FrozenPrefix ?? 0;
 
-    /// <summary>The commands that take effect exactly at a step, in journal order.</summary>
-    public IReadOnlyList<FreezeEntry> EffectiveAt(Step step) => Freezes.Where(f => f.EffectiveStep == step).ToList();
+    /// <summary>The plan in a step: the run's own with the amendments that hold by then.</summary>
+    /// <param name="plan">The plan that the run was made with.</param>
+    /// <param name="step">The step.</param>
+    public Plan PlanAt(Plan plan, Step step) =>
+        Amendments.TakeWhile(a => a.EffectiveStep <= step).Aggregate(plan, (amended, a) => PlanAmendment.Apply(amended, a.Settings));
+
+    /// <summary>Whether a shard has moments after a step.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="step">The step.</param>
+    public bool HasMoments(ShardInfo shard, Step step)
+    {
+        bool has = true;
+        foreach (var sameStep in Freezes.TakeWhile(f => f.EffectiveStep <= step).GroupBy(f => f.EffectiveStep))
+            has = !ParameterLayout.IsFrozen(shard, sameStep.Last().FrozenPrefix) || (has && !sameStep.Any(f => f.DropMoments));
+        return has;
+    }
+
+    /// <summary>Where a step's samples come from; null for the data that the run was made with.</summary>
+    public StepData? DataAt(Step step)
+    {
+        StepData? data = null;
+        foreach (var attached in Attachments.TakeWhile(a => a.EffectiveStep <= step))
+            data = new StepData(attached.EffectiveStep, attached.Replace ? [attached.Data] : [.. data?.Sources ?? [new DataSource(default, null)], attached.Data]);
+        return data;
+    }
+
+    /// <summary>The commands that take effect exactly at a step: freezes and thaws, amendments, attached data, each kind in journal order. Kinds do not touch each other.</summary>
+    public IReadOnlyList<IStepCommand> EffectiveAt(Step step) =>
+        [.. ((IEnumerable<IStepCommand>)[.. Freezes, .. Amendments, .. Attachments]).Where(c => c.EffectiveStep == step)];
+
+    /// <summary>Amendments and attached data for people: those that hold in a step, and those that wait for a later one.</summary>
+    public IReadOnlyList<string> CommandsFor(Step step) =>
+    [
+        .. Amendments.Select(a => $"{(a.EffectiveStep <= step ? "amended" : "to be amended")} from step {a.EffectiveStep} on: {string.Join(", ", a.Settings)}"),
+        .. Attachments.Select(a => $"{(a.EffectiveStep <= step ? "data" : "data to come")} from step {a.EffectiveStep} on: {a.Data.Path} (content {a.Data.Content.Short}){(a.Replace ? "" : " as well")}"),
+    ];
 
     /// <summary>Folds one event in.</summary>
     /// <exception cref="ElasticTrainException">The event cannot follow this state: the journal is not what this program wrote.</exception>
@@ -100,6 +135,9 @@ public sealed record RunState
         CheckpointFailed => this,
         LayersFrozen e => WithFreeze(new FreezeEntry(e.EffectiveStep, e.LastLayer + 1, e.DropMoments), e.CommandId),
         LayersThawed e => WithFreeze(new FreezeEntry(e.EffectiveStep, 0, false), e.CommandId),
+        PlanAmended e when new AmendmentEntry(e.EffectiveStep, e.Settings) is var entry => Answered(entry, e.CommandId) with { Amendments = Amendments.Add(entry) },
+        DataAttached e when new AttachmentEntry(e.EffectiveStep, e.Data, e.Replace) is var entry => Answered(entry, e.CommandId) with { Attachments = Attachments.Add(entry) },
+        NodeDraining e => WithAnswer(e.CommandId, $"{e.Node.Name} drains: its replicas move to other nodes", null) with { Draining = Draining.SetItem(e.Node, e.ForGood) },
         RunPaused e => WithAnswer(e.CommandId, $"paused before step {e.EffectiveStep}", e.EffectiveStep) with { PausedFrom = e.EffectiveStep },
         RunResumed e => WithAnswer(e.CommandId, "resumed", null) with { PausedFrom = null },
         CommandNoted e => WithAnswer(e.CommandId, e.Message, e.EffectiveStep),
@@ -108,10 +146,10 @@ public sealed record RunState
         _ => throw new ElasticTrainException($"The journal holds an event of type {@event.GetType().Name}, which this version does not know."),
     };
 
-    private RunState WithFreeze(FreezeEntry entry, string commandId) =>
-        WithAnswer(commandId, $"{entry.Content} from step {entry.EffectiveStep} on", entry.EffectiveStep)
-            with
-        { Freezes = Freezes.Add(entry) };
+    private RunState WithFreeze(FreezeEntry entry, string commandId) => Answered(entry, commandId) with { Freezes = Freezes.Add(entry) };
+
+    private RunState Answered(IStepCommand entry, string commandId) =>
+        WithAnswer(commandId, $"{entry.Content} from step {entry.EffectiveStep} on", entry.EffectiveStep);
 
     private RunState WithAnswer(string commandId, string message, Step? step) =>
         this with { Answers = Answers.SetItem(commandId, new CommandAnswer(true, message, step)) };

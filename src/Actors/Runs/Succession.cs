@@ -46,6 +46,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
     private sealed record Warm;
 
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Stagger = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan FirstWait = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(300), LongestRetry = TimeSpan.FromSeconds(2);
@@ -62,6 +63,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
     private NodeId? _lost;
     private DateTime _heardAt = DateTime.UtcNow, _vacantSince = DateTime.UtcNow, _notBefore;
     private TimeSpan _retry = ShortestRetry;
+    private (Term Term, DateTime DeafUntil) _ended;
     private bool _resigned, _everHeard;
 
     /// <summary>One per node.</summary>
@@ -77,7 +79,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
         _candidate = candidate;
         _silence = 2 * node.Plan.Elastic.SuspectAfter;
         Receive<CoordinatorHeartbeat>(OnHeartbeat);
-        Receive<CoordinatorResigned>(m => Vacate(m.Term, m.Node));
+        Receive<CoordinatorResigned>(m => Vacate(m.Term, m.Node, DateTime.MaxValue));
         Receive<InOffice>(OnInOffice);
         Receive<TermSeen>(OnTermSeen);
         Receive<LinkBroken>(OnLinkBroken);
@@ -114,6 +116,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
     private void OnHeartbeat(CoordinatorHeartbeat heartbeat)
     {
         if (heartbeat.Term.Value < _known.Value || (_current is { } known && heartbeat.Term.Value < known.Term.Value)) return;
+        if (heartbeat.Term == _ended.Term && DateTime.UtcNow < _ended.DeafUntil) return;
         _heardAt = DateTime.UtcNow;
         if (_current?.Term == heartbeat.Term && _current.Coordinator.Equals(heartbeat.Coordinator)) return;
         _current = heartbeat;
@@ -161,22 +164,25 @@ public sealed class Succession : ReceiveActor, IWithTimers
 
     private void OnLinkBroken(LinkBroken message)
     {
-        if (_current is { } current && current.Term == message.Of.Term && message.IsDead) Vacate(current.Term, current.Node);
+        if (_current is { } current && current.Term == message.Of.Term && message.IsDead)
+            Vacate(current.Term, current.Node, DateTime.UtcNow + LastWords);
     }
 
     private void OnMemberEvent(ClusterEvent.IMemberEvent message)
     {
         if (message is not (ClusterEvent.MemberRemoved or ClusterEvent.MemberDowned or ClusterEvent.MemberExited)) return;
         if (_current is { } current && current.Node != _node.Id && current.Node.Uid == message.Member.UniqueAddress.Uid && current.Node.Address == message.Member.Address.ToString())
-            Vacate(current.Term, current.Node);
+            Vacate(current.Term, current.Node, DateTime.MaxValue);
     }
 
-    private void Vacate(Term term, NodeId node)
+    /// <summary>The place is free. What its holder had sent before its end may still arrive, and is not heard.</summary>
+    private void Vacate(Term term, NodeId node, DateTime deafUntil)
     {
         if (_current is not { } current || current.Term != term || current.Node != node || node == _node.Id) return;
         _log.Info("{0} does not coordinate any more", node);
         _current = null;
         _lost = node;
+        _ended = (term, deafUntil);
         _vacantSince = DateTime.UtcNow;
         OnLook();
     }
@@ -188,7 +194,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
         if (_current is { } current)
         {
             if (now - _heardAt < _silence) return;
-            Vacate(current.Term, current.Node);
+            Vacate(current.Term, current.Node, now);
             return;
         }
         var rivals = Rivals();

@@ -160,6 +160,9 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     }
 
     /// <inheritdoc/>
+    public void Decided(Freezing.StepDecided step) => Context.System.EventStream.Publish(step);
+
+    /// <inheritdoc/>
     public void TookOffice(Term term) => Context.Parent.Tell(new InOffice(term));
 
     /// <inheritdoc/>
@@ -220,7 +223,7 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
         var definition = _node.Definition;
         var facts = new RunFacts(
             _node.Run, _node.Plan, _node.Layout, _node.VirtualRanks, definition.PlanHash, _node.NumericsClass, definition.InitialLineage(_node.NumericsClass),
-            definition.Samples.UnmaskedTokens);
+            (state, step) => definition.Data.At(state.DataAt(step)).UnmaskedTokens(step), definition.PlanAt);
         _coordinator = new Coordinator(this, facts, _target, _recovered, _lost);
         _coordinator.Start();
         Timers.StartPeriodicTimer("tick", new Tick(), Coordinator.TickInterval);

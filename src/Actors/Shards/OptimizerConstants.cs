@@ -4,6 +4,5 @@ namespace ElasticTrain.Actors.Shards;
 /// <param name="Beta1">Decay of the first moment.</param>
 /// <param name="Beta2">Decay of the second moment.</param>
 /// <param name="Epsilon">Added to the root of the second moment.</param>
-/// <param name="WeightDecay">Decoupled decay, for parameters of two and more dimensions.</param>
 /// <param name="BiasUpdateSpeed">Step of the routers' balancing biases.</param>
-public sealed record OptimizerConstants(float Beta1, float Beta2, float Epsilon, float WeightDecay, float BiasUpdateSpeed);
+public sealed record OptimizerConstants(float Beta1, float Beta2, float Epsilon, float BiasUpdateSpeed);

@@ -9,6 +9,11 @@ namespace ElasticTrain.Actors.Shards;
 /// </summary>
 public sealed partial class ReplicaControl
 {
+    /// <summary>How long an admission may still be on its way when the sibling has ended: a move ends the old replica as soon as the new one is in sync.</summary>
+    private static readonly TimeSpan OrphanPatience = TimeSpan.FromSeconds(2);
+
+    private sealed record Orphaned(Lineage Applied);
+
     private SiblingSource? _sibling;
     private ApplyStep? _pending;
     private (Lineage Applied, IActorRef Follower)? _waiting;
@@ -24,6 +29,21 @@ public sealed partial class ReplicaControl
         if (_sibling is not { } sibling) return;
         _sibling = null;
         _host.EndFollowing(sibling);
+    }
+
+    private void OnSiblingEnded(SiblingEnded message)
+    {
+        if (_sibling is not { } sibling || !message.Actor.Equals(sibling.Actor)) return;
+        _host.EndFollowing(sibling);
+        _host.After(OrphanPatience, new Orphaned(_replica!.Applied));
+    }
+
+    private void OnOrphaned(Orphaned message)
+    {
+        if (_sibling is not { } sibling) return;
+        // One that has gone on since gets all it needs from the devices and the coordinator.
+        if (_replica!.Applied != message.Applied) EndFollowing();
+        else Fail($"its sibling {_id.Shard}~{sibling.Replica} has ended");
     }
 
     private void Ask()

@@ -72,9 +72,8 @@ public sealed partial class ReplicaControl
             case ReplicaRefusal m:
                 if (m.Replica == _sibling?.Replica) Fail(m.Reason);
                 break;
-            case SiblingEnded m:
-                if (_sibling is { } sibling && m.Actor.Equals(sibling.Actor)) Fail($"its sibling {_id.Shard}~{sibling.Replica} has ended");
-                break;
+            case SiblingEnded m: OnSiblingEnded(m); break;
+            case Orphaned m: OnOrphaned(m); break;
             default: return false;
         }
         return true;

@@ -117,6 +117,9 @@ public sealed record ApplyStep(
     Term Term, Lineage Input, Lineage Output, Runs.StepCommitted Decision, float ClipScale, float BiasCorrection1, float BiasCorrection2,
     int FrozenPrefix, bool DropMoments, IReadOnlyList<long> TokensPerExpert)
 {
+    /// <summary>Decoupled weight decay, for parameters of two and more dimensions.</summary>
+    public float WeightDecay { get; init; }
+
     /// <summary>A decision as replicas and the journal get it.</summary>
     /// <param name="term">The sender's term.</param>
     /// <param name="input">The version that it was decided on.</param>
@@ -125,7 +128,7 @@ public sealed record ApplyStep(
     /// <param name="frozenPrefix">The step's frozen prefix.</param>
     /// <param name="effective">Commands that take effect at this step.</param>
     public static ApplyStep From(
-        Term term, Lineage input, long optimizerStep, Decisions.StepDecision decision, int frozenPrefix, IEnumerable<Runs.FreezeEntry> effective)
+        Term term, Lineage input, long optimizerStep, Decisions.StepDecision decision, int frozenPrefix, IEnumerable<Runs.IStepCommand> effective)
     {
         var committed = new Runs.StepCommitted(
             decision.Step, decision.LossBits, decision.GradientNorm, decision.LearningRate, decision.Tokens, decision.Skipped,
@@ -136,7 +139,10 @@ public sealed record ApplyStep(
         };
         return new ApplyStep(
             term, input, new Lineage(decision.Step, decision.Lineage), committed, decision.ClipScale, decision.BiasCorrection1, decision.BiasCorrection2,
-            frozenPrefix, effective.Any(e => e.DropMoments), decision.TokensPerExpert);
+            frozenPrefix, effective.OfType<Runs.FreezeEntry>().Any(e => e.DropMoments), decision.TokensPerExpert)
+        {
+            WeightDecay = decision.WeightDecay,
+        };
     }
 }
 

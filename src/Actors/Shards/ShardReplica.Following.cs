@@ -13,13 +13,13 @@ public sealed partial class ShardReplica
     }
 
     /// <summary>Copies parameters, first and second moments, one after another, while training goes on. From now on steps are kept for whoever follows.</summary>
-    /// <returns>The copy, [3 * length], which the caller disposes before it calls <c>Release</c>, and the version that it holds.</returns>
+    /// <returns>The copy, [3 * length], or [length] where the moments were dropped, which the caller disposes before it calls <c>Release</c>, and the version that it holds.</returns>
     /// <exception cref="DataPlaneRefusedException">The replica was stopped.</exception>
     public (NativeBuffer State, Lineage Version, Action Release) CopyState()
     {
         int length = _state.Info.Length;
-        var copy = new NativeBuffer(3L * length);
         _tensors.EnterReadLock();
+        var copy = new NativeBuffer(length + _state.Moment1.Length + _state.Moment2.Length);
         try
         {
             Lineage version;
@@ -30,8 +30,8 @@ public sealed partial class ShardReplica
                 _retained.BeginCopy();
             }
             _state.Parameters.Span.CopyTo(copy.Slice(0, length));
-            _state.Moment1.Span.CopyTo(copy.Slice(length, length));
-            _state.Moment2.Span.CopyTo(copy.Slice(2L * length, length));
+            _state.Moment1.Span.CopyTo(copy.Slice(length, (int)_state.Moment1.Length));
+            _state.Moment2.Span.CopyTo(copy.Slice(copy.Length - _state.Moment2.Length, (int)_state.Moment2.Length));
             return (copy, version, EndCopy);
         }
         catch

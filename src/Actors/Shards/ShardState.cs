@@ -1,3 +1,4 @@
+using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Decisions;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
@@ -33,18 +34,42 @@ public sealed class ShardState : IDisposable
     /// <summary>fp32 master weights and router bias, [Info.Length].</summary>
     public NativeBuffer Parameters { get; }
 
-    /// <summary>Adam's first moment, [Info.Length].</summary>
-    public NativeBuffer Moment1 { get; }
+    /// <summary>Adam's first moment, [Info.Length]; empty while a frozen shard has lost its moments.</summary>
+    public NativeBuffer Moment1 { get; private set; }
 
-    /// <summary>Adam's second moment, [Info.Length].</summary>
-    public NativeBuffer Moment2 { get; }
+    /// <summary>Adam's second moment, as long as the first.</summary>
+    public NativeBuffer Moment2 { get; private set; }
+
+    /// <summary>Bytes of parameters and moments.</summary>
+    public long Bytes => sizeof(float) * (Parameters.Length + Moment1.Length + Moment2.Length);
 
     /// <summary>Sets the state before step 1.</summary>
     public void Initialize(ulong seed)
     {
         _layout.Initialize(Info.Id, seed, Parameters.Span);
+        ResizeMoments(Info.Length);
         Moment1.Clear();
         Moment2.Clear();
+    }
+
+    /// <summary>Reads the state from a checkpoint, with or without moments as it was stored.</summary>
+    /// <exception cref="CorruptionException">The blob is not what its name says.</exception>
+    public void Load(CheckpointStore store, BlobReference blob)
+    {
+        ResizeMoments(store.HasMoments(blob, Info.Length) ? Info.Length : 0);
+        store.ReadBlob(blob, Parameters, Moment1, Moment2);
+    }
+
+    /// <summary>Takes the state of a sibling.</summary>
+    /// <param name="copy">Parameters, first and second moments, one after another, [3 * Info.Length].</param>
+    /// <param name="hasMoments">Whether the sibling has moments; otherwise only the parameters are read.</param>
+    public void Load(NativeBuffer copy, bool hasMoments)
+    {
+        copy.Slice(0, Info.Length).CopyTo(Parameters.Span);
+        ResizeMoments(hasMoments ? Info.Length : 0);
+        if (!hasMoments) return;
+        copy.Slice(Info.Length, Info.Length).CopyTo(Moment1.Span);
+        copy.Slice(2L * Info.Length, Info.Length).CopyTo(Moment2.Span);
     }
 
     /// <summary>Applies a decided step.</summary>
@@ -55,16 +80,14 @@ public sealed class ShardState : IDisposable
     {
         if (ParameterLayout.IsFrozen(Info, step.FrozenPrefix))
         {
-            if (step.DropMoments)
-            {
-                Moment1.Clear();
-                Moment2.Clear();
-            }
+            if (step.DropMoments) ResizeMoments(0);
             return 0;
         }
         if (step.Decision.Skipped) return 0;
+        // Thawed: it begins with zeros. Not before its first update, so that the state stays a function of the decisions alone.
+        ResizeMoments(Info.Length);
         var coefficients = new AdamCoefficients(
-            step.Decision.LearningRate, _optimizer.Beta1, _optimizer.Beta2, _optimizer.Epsilon, _optimizer.WeightDecay,
+            step.Decision.LearningRate, _optimizer.Beta1, _optimizer.Beta2, _optimizer.Epsilon, step.WeightDecay,
             step.BiasCorrection1, step.BiasCorrection2, step.ClipScale);
         ulong checksum = 0;
         for (int i = 0; i < _parameters.Count;)
@@ -98,6 +121,15 @@ public sealed class ShardState : IDisposable
         Parameters.Dispose();
         Moment1.Dispose();
         Moment2.Dispose();
+    }
+
+    /// <summary>Zeros where there were none; nothing, and the memory given back, for 0; otherwise what is there.</summary>
+    private void ResizeMoments(long length)
+    {
+        if (Moment1.Length == length) return;
+        Moment1.DisposeToSystem();
+        Moment2.DisposeToSystem();
+        (Moment1, Moment2) = (new NativeBuffer(length), new NativeBuffer(length));
     }
 
     private void MoveBiases(int begin, int end, IReadOnlyList<long> tokensPerExpert)

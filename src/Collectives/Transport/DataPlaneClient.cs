@@ -137,10 +137,11 @@ public sealed class DataPlaneClient : IAsyncDisposable
     /// <param name="destination">Where they go, [3 * length of the shard]; as for <see cref="PullAsync"/>.</param>
     /// <param name="ct">Withdraws the request.</param>
     /// <returns>The version that they are of.</returns>
-    public async Task<Lineage> PullStateAsync(ShardId shard, ReplicaId replica, NativeBuffer destination, CancellationToken ct)
+    public async Task<(Lineage Version, long Length)> PullStateAsync(ShardId shard, ReplicaId replica, NativeBuffer destination, CancellationToken ct)
     {
         var header = Header(FrameKind.PullState, default, shard, replica);
-        return (await RequestAsync(header, default, NativeBytes.Of(destination, 0, checked((int)destination.Length)), ct).ConfigureAwait(false)).Lineage;
+        var answer = await RequestAsync(header, default, NativeBytes.Of(destination, 0, checked((int)destination.Length)), ct).ConfigureAwait(false);
+        return (answer.Lineage, answer.PayloadLength / sizeof(float));
     }
 
     /// <summary>Waits for the complete sum of a shard's gradient in one step. Errors as for <see cref="PullAsync"/>.</summary>
@@ -300,7 +301,7 @@ public sealed class DataPlaneClient : IAsyncDisposable
                 request.Fail(new DataPlaneRefusedException(objection));
                 return;
             }
-            await _frames.ReceivePayloadAsync(header, request.Destination!.Value).ConfigureAwait(false);
+            await _frames.ReceivePayloadAsync(header, request.Destination!.Value[..(int)header.PayloadLength]).ConfigureAwait(false);
             request.Succeed(header);
         }
         catch (Exception error)

@@ -17,6 +17,9 @@ public static class Corpus
     public static PreparedCorpus PrepareOrOpen(string directory, CorpusOptions options) =>
         PrepareOrOpen(directory, options, SdkPacks.InstallationFolders());
 
+    /// <summary>Whether a folder holds a prepared corpus.</summary>
+    public static bool IsPrepared(string directory) => File.Exists(Path.Combine(directory, CorpusSeal.FileName));
+
     /// <summary>Opens a prepared corpus.</summary>
     /// <exception cref="BadInputException">There is none.</exception>
     /// <exception cref="CorruptionException">It is damaged.</exception>

@@ -137,6 +137,7 @@ public static class InspectCommands
         {
             MtpLoss = last?.MtpLoss ?? 0,
             BalanceLoss = last?.BalanceLoss ?? 0,
+            Commands = state.CommandsFor(state.CommittedVersion.Step),
         };
     }
 
@@ -156,6 +157,7 @@ public static class InspectCommands
             System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"loss {status.Loss:0.0000}{ProgressView.SideLosses(status.MtpLoss, status.BalanceLoss)}  tokens/s {status.TokensPerSecond:0}  lr {status.LearningRate:0.00e+00}  grad {status.GradientNorm:0.000}  checkpoint {status.Checkpoint?.ToString(CultureInfo.InvariantCulture) ?? "none"}"));
         if (status.FrozenLayers > 0) System.Console.WriteLine($"frozen: the embedding and layers 0-{status.FrozenLayers - 1}");
+        foreach (string command in status.Commands) System.Console.WriteLine(command);
         if (status.CoordinatorNode is not null) System.Console.WriteLine($"coordinator: {status.CoordinatorNode} (pid {status.CoordinatorPid}, term {status.Term})");
         foreach (var worker in status.Workers) System.Console.WriteLine($"worker: {worker.Node} (pid {worker.Pid}, {worker.Devices} device(s))");
         foreach (var node in status.Shards.GroupBy(s => s.Node).OrderBy(g => g.Key, StringComparer.Ordinal))
@@ -172,6 +174,14 @@ public static class InspectCommands
         CheckpointFailed e => $"step {e.Step}: {e.Reason}",
         LayersFrozen e => $"layers 0-{e.LastLayer} from step {e.EffectiveStep} on, moments {(e.DropMoments ? "dropped" : "kept")}, by {e.Sender}",
         LayersThawed e => $"from step {e.EffectiveStep} on, by {e.Sender}",
+        PlanAmended e => $"{string.Join(", ", e.Settings)} from step {e.EffectiveStep} on, by {e.Sender}",
+        DataAttached e => $"{e.Data.Path} (content {e.Data.Content.Short}){(e.Replace ? "" : " as well")} from step {e.EffectiveStep} on, by {e.Sender}",
+        ReplicaRecruited e => $"{e.Placement.Shard}~{e.Placement.Replica} on {e.Placement.Node.Name} from ~{e.Sibling}: {e.Reason}",
+        ReplicaJoined e => $"{e.Placement.Shard}~{e.Placement.Replica} on {e.Placement.Node.Name}, equal at step {e.Version.Step}",
+        ReplicasRemoved e => $"{string.Join(", ", e.Replicas.GroupBy(p => p.Node.Name).Select(g => $"{g.Key} ({g.Count()})"))}: {e.Reason}",
+        ReplicaDiverged e => $"{e.Shard} at step {e.Input.Step.Next}: {string.Join(" and ", e.Findings.Select(f => $"~{f.Replica.Replica} on {f.Replica.Node.Name}"))} differ",
+        DivergenceResolved e => $"{e.Shard} at step {e.Input.Step.Next}: wrong {(e.Wrong.Count == 0 ? "nobody" : string.Join(", ", e.Wrong.Select(p => $"~{p.Replica} on {p.Node.Name}")))}",
+        NodeDraining e => $"{e.Node.Name}, by {e.Sender}",
         RunPaused e => $"before step {e.EffectiveStep}, by {e.Sender}",
         RunResumed e => $"by {e.Sender}",
         CommandNoted e => $"by {e.Sender}: {e.Message}",

@@ -5,6 +5,7 @@ using ElasticTrain.Actors.Nodes;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Core;
+using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Nodes;
 
 namespace ElasticTrain.Host.Commands;
@@ -20,7 +21,7 @@ public static class NodeCommand
         var steps = CommonOptions.Steps();
         var sets = CommonOptions.Sets();
         var name = new Option<string>("--name") { Description = "the node's name, unique in the run", DefaultValueFactory = _ => $"node-{Environment.ProcessId}", HelpName = "NAME" };
-        var seeds = new Option<string>("--seeds") { Description = "seed nodes, HOST:PORT,... (default: CLUSTER_SEEDS)", HelpName = "LIST" };
+        var seeds = new Option<string>("--seeds") { Description = "seed nodes, HOST:PORT,... (default: CLUSTER_SEEDS, or the nodes that live in the run's folder)", HelpName = "LIST" };
         var roles = new Option<string>("--roles") { Description = "coordinator, worker or both", DefaultValueFactory = _ => "coordinator,worker", HelpName = "LIST" };
         var expect = new Option<int>("--expect") { Description = "how many workers the first placement waits a moment for", DefaultValueFactory = _ => 1, HelpName = "N" };
         var parent = new Option<string?>("--parent") { Description = "end when this process ends (PID:START)", HelpName = "PID" };
@@ -42,6 +43,11 @@ public static class NodeCommand
         foreach (string role in roleList)
             if (role is not (RunNode.CoordinatorRole or RunNode.WorkerRole)) throw new BadInputException("--roles", $"'{role}'", "coordinator, worker or both, separated by a comma");
         var cluster = ClusterEnvironment.Read(0);
+        // Beside nodes of the same folder their cluster is meant, whatever its name and ports are.
+        string[] beside = [.. NodeFile.ReadLive(directory).Where(n => n.Cluster is not null).Select(n => n.Cluster!)];
+        if (beside.Length > 0 && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("ACTORSYSTEM")))
+            cluster = cluster with { SystemName = beside[0][(beside[0].LastIndexOf('/') + 1)..beside[0].LastIndexOf('@')] };
+        if (seeds is null && cluster.Seeds.Count == 0 && beside.Length > 0) seeds = string.Join(',', beside.Select(c => c[(c.LastIndexOf('@') + 1)..]));
         if (seeds is not null) cluster = cluster with { Seeds = ClusterEnvironment.ParseSeeds("--seeds", seeds, cluster.SystemName) };
         if (cluster.Seeds.Count == 0) throw new BadInputException("--seeds", "nothing", "at least one seed node: a node never forms a cluster of its own (start a lighthouse first)");
         CommonOptions.CheckSteps(steps);

@@ -48,7 +48,7 @@ public static class VerifyCommand
         {
             var step = fold.Version.Step.Next;
             var expected = state.CommitOf(step)!;
-            var found = fold.Advance(state.FrozenPrefixAt(step), state.EffectiveAt(step));
+            var found = fold.Advance(state);
             if (found.Digest != expected.Digest || found.LossBits != expected.LossBits)
                 return new Verdict(false, first, step.Value, step.Value, string.Create(CultureInfo.InvariantCulture,
                     $"step {step} differs: replayed loss {found.LossBits:x8} digest {found.Digest}, journal loss {expected.LossBits:x8} digest {expected.Digest}"));

@@ -13,7 +13,7 @@ namespace ElasticTrain.Host.Launching;
 /// <param name="log">Takes one line a message for the user.</param>
 public sealed class Launcher(LaunchOptions options, Action<string> log)
 {
-    private const int Finished = 0, Failed = 1, Refused = 2, LighthousePortTaken = 3, Interrupted = 130;
+    private const int Finished = 0, Failed = 1, Refused = 2, LighthousePortTaken = 3, Drained = 4, Interrupted = 130;
     private const string Seed = "lighthouse";
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
@@ -102,6 +102,12 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
             {
                 if (child.Name != Seed && child.ExitCode is Finished or Failed or Refused) return await EndWithAsync(child);
                 log($"{child.Name} (process {child.Pid}) {child.Ending}");
+                if (child.Name != Seed && child.ExitCode == Drained)
+                {
+                    log($"{child.Name} (process {child.Pid}) was drained; it is not started again");
+                    restarts[child.Name] = TimeSpan.MaxValue;
+                    continue;
+                }
                 if (ends[child.Name].Note(child.ExitCode, child.Age))
                 {
                     log($"{child.Name} ended again and again right after its start; giving up{Environment.NewLine}{child.LastWords(options.RunDirectory)}");

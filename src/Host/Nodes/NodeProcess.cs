@@ -50,7 +50,7 @@ public sealed class NodeProcess(RunSession session, NodeOptions options, bool ow
             return;
         }
         if (ownsRun) node.RequestStop(reason);
-        else node.Leave(reason);
+        else _ = node.DrainAsync(reason);
         var grace = session.Definition.Plan.Elastic.PreemptionGrace;
         _ = Task.Delay(grace).ContinueWith(
             _ => node.Runtime.Ended.TrySetResult(new RunEnded(130, $"{reason}: the run did not answer within {grace.TotalSeconds:0} s")), TaskScheduler.Default);

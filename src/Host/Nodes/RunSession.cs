@@ -44,7 +44,11 @@ public sealed record RunSession(RunFolder Folder, RunDefinition Definition, Jour
     public static Plan LoadPlan(RunFolder folder) => Plan.Parse(File.ReadAllText(folder.PlanFile), folder.PlanFile, []);
 
     /// <inheritdoc/>
-    public void Dispose() => Definition.Corpus.Dispose();
+    public void Dispose()
+    {
+        Definition.Data.Dispose();
+        Definition.Corpus.Dispose();
+    }
 
     private static void RequireSamePlan(Plan plan, RunFolder folder)
     {

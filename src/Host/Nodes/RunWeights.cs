@@ -28,12 +28,7 @@ public static class RunWeights
     /// <param name="manifest">The checkpoint.</param>
     /// <returns>Flat parameters, for the caller to dispose.</returns>
     /// <exception cref="CorruptionException">A blob is not what its name says.</exception>
-    public static NativeBuffer Read(RunDefinition definition, CheckpointManifest manifest)
-    {
-        var parameters = new NativeBuffer(definition.Layout.TotalLength);
-        Read(definition, manifest, (shard, values) => values.CopyTo(parameters.Slice(shard.Offset, shard.Length)));
-        return parameters;
-    }
+    public static NativeBuffer Read(RunDefinition definition, CheckpointManifest manifest) => CheckpointParameters.Read(definition, manifest);
 
     /// <summary>Reads the parameters of a checkpoint for decoding: never more than a shard is fp32 unless that is the format.</summary>
     /// <param name="definition">The run.</param>
@@ -45,17 +40,7 @@ public static class RunWeights
     public static ModelWeights Read(RunDefinition definition, CheckpointManifest manifest, WeightFormat format)
     {
         var weights = new ModelWeights(definition.Layout, format);
-        Read(definition, manifest, weights.Write);
+        CheckpointParameters.Read(definition, manifest, weights.Write);
         return weights;
-    }
-
-    private static void Read(RunDefinition definition, CheckpointManifest manifest, Action<ShardInfo, ReadOnlySpan<float>> take)
-    {
-        foreach (var blob in manifest.Blobs)
-        {
-            using var state = new ShardState(definition.Layout, blob.Shard, definition.Optimizer);
-            definition.Checkpoints.ReadBlob(blob, state.Parameters, state.Moment1, state.Moment2);
-            take(state.Info, state.Parameters.Span);
-        }
     }
 }

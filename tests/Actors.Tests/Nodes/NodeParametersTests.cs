@@ -51,7 +51,8 @@ public sealed class NodeParametersTests(TestRun run) : IClassFixture<TestRun>, I
             replica.Contribute(Sample.Version(step - 1), new RankRange(0, _reader.VirtualRanks), default, marker: true);
             replica.Apply(new ApplyStep(
                 new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, 0, false,
-                new long[_reader.Layout.MoeLayerCount * _reader.Layout.Config.NRoutedExperts]));
+                new long[_reader.Layout.MoeLayerCount * _reader.Layout.Config.NRoutedExperts])
+            { WeightDecay = 0.1f });
         }
     }
 

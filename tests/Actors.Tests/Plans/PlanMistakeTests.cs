@@ -43,6 +43,12 @@ public sealed class PlanMistakeTests
     [InlineData("model.rope-scaling.factor = 4", "my.conf: model.rope-scaling.original-max-position-embeddings", "nothing", "a whole number of at least 0")]
     [InlineData("model.vocab-size = 259", "my.conf: model.vocab-size (line 5)", "259", "at least the byte tokenizer's 260")]
     [InlineData("data.max-bytes = 99999999999999999999 GB", "my.conf: data.max-bytes (line 5)", "\"99999999999999999999 GB\"", "a size of at least 1 byte (for example 64 MiB)")]
+    [InlineData("freeze.policy = always", "my.conf: freeze.policy (line 5)", "\"always\"", "none or schedule or plateau or similarity")]
+    [InlineData("freeze.policy = schedule", "my.conf: freeze.schedule", "nothing", "a list: schedule = [ { step = 100, layers = 0-1 } ]")]
+    [InlineData("freeze.schedule = [ { step = 1, layers = 0-1 } ]", "my.conf: freeze.schedule.0.step (line 5)", "\"1\"", "a whole number of at least 2")]
+    [InlineData("freeze.schedule = [ { step = 9, layers = 1-2 } ]", "my.conf: freeze.schedule.0.layers (line 5)", "\"1-2\"", "0-K, a prefix that starts at layer 0, or none")]
+    [InlineData("freeze.schedule = [ { step = 9, layers = 0-3 } ]", "my.conf: freeze.schedule (line 5)", "layers 0-3", "0-K with K from 0 to 2: the model has 3 layers")]
+    [InlineData("freeze.keep-last = 0", "my.conf: freeze.keep-last (line 5)", "\"0\"", "a whole number of at least 1")]
     [InlineData("model.config = x", "my.conf: model.config (line 5)", "a preset and a config", "one of the two")]
     public void A_bad_key_is_named_with_its_file_path_and_line(string line, string where, string found, string expected)
     {

@@ -31,6 +31,7 @@ public sealed class PlanTests
             journal { provider = postgresql, connection-string = "Host=db;Password=p\"q" }
             checkpoint { every = 7, keep = 3, directory = "/ck pt" }
             numerics { mode = tolerant }
+            freeze { policy = schedule, moments = drop, schedule = [ { step = 9, layers = 0-1 }, { step = 12, layers = none } ], window = 7, threshold = 0.25, patience = 3, keep-last = 2, every = 11, probe-rows = 5, thaw-ratio = 0 }
             """, "optimizer.betas=[0.8,0.999]", "optimizer.schedule.type=linear", "model.q-lora-rank=none", "model.scoring-func=softmax",
             "model.topk-method=group_limited_greedy", "model.rope-scaling={factor=4,original-max-position-embeddings=64,mscale-all-dim=0.7}", "model.num-nextn-predict-layers=1", "phases=[{steps=3,learning-rate=0.1},{name=b,steps=4,batch{train-batch-size=12}}]");
         Plan again = Plan.Parse(plan.ToHocon(), "elsewhere/plan.conf", []);
@@ -40,6 +41,9 @@ public sealed class PlanTests
         Assert.Equal(new YarnScaling(4, 64, 32, 1, 1, 0.7), again.Model.Config.RopeScaling);
         Assert.Equal((ScoringFunc.Softmax, TopkMethod.GroupLimitedGreedy, 1), (again.Model.Config.ScoringFunc, again.Model.Config.TopkMethod, again.Model.Config.NumNextnPredictLayers));
         Assert.Equal(64L << 20, again.Data.MaxBytes);
+        Assert.Equal([new FreezeScheduleEntry(new Step(9), 2), new FreezeScheduleEntry(new Step(12), 0)], again.Freeze.Schedule);
+        Assert.Equal(new FreezePlan(FreezePolicyKind.Schedule, true, again.Freeze.Schedule, 7, 0.25, 3, 2, 11, 5, 0), again.Freeze);
+        Assert.Equal(plan.Canonical(), (plan with { Freeze = FreezePlan.None }).Canonical());
         Assert.Equal(TimeSpan.FromSeconds(90), again.Elastic.PreemptionGrace);
         Assert.NotEqual(plan, again with { Phases = [again.Phases[0]] });
     }

@@ -5,12 +5,12 @@ namespace ElasticTrain.Actors.Tests.Runs;
 
 public sealed class RunRulesTests
 {
-    private const int Layers = 3;
+    private static readonly Actors.Plans.Plan Plan = Plans.Given.Plan();
 
     private sealed record Unknown(string CommandId, string Sender) : IRunCommand;
 
     private static CommandOutcome Process(RunState state, IRunCommand command, long firstFree = 5) =>
-        RunRules.Process(state, command, new Step(firstFree), Layers);
+        RunRules.Process(state, command, new Step(firstFree), Plan);
 
     private static FreezeLayers Freeze(string id = "f", int lastLayer = 1, long? at = null, bool drop = false) =>
         new(id, "test", lastLayer, at is { } step ? new Step(step) : null, drop);
@@ -47,6 +47,48 @@ public sealed class RunRulesTests
         Assert.Equal(new Step(20), ((LayersThawed)Process(state, new ThawLayers("t", "test", null)).Event!).EffectiveStep);
     }
 
+    private static AmendPlan Amend(string id = "m", long? at = null, params string[] sets) => new(
+        id, "test", [.. (sets.Length == 0 ? ["optimizer.clip=0.5"] : sets).Select(s => new Actors.Plans.PlanSetting(s.Split('=')[0], s.Split('=')[1]))], at is { } step ? new Step(step) : null);
+
+    private static AttachData Attach(string id = "d", long? at = null) => new(id, "test", Sample.Data("x"), true, at is { } step ? new Step(step) : null);
+
+    [Fact]
+    public void Amendments_and_attached_data_take_the_first_step_that_is_not_granted_or_a_later_one()
+    {
+        var state = Sample.Committed(3);
+        Assert.Equal(new Step(5), ((PlanAmended)Process(state, Amend()).Event!).EffectiveStep);
+        Assert.Equal(new DataAttached("d", "test", new Step(9), Sample.Data("x"), true), Process(state, Attach(at: 9)).Event);
+        foreach (IRunCommand late in (IRunCommand[])[Amend(at: 4), Attach(at: 4)])
+            Assert.Equal("--at: found 4, expected 5 or later: earlier steps were granted already", Process(state, late).Answer.Message);
+    }
+
+    [Fact]
+    public void A_command_overtakes_one_of_another_kind_but_none_of_its_own()
+    {
+        var state = Sample.Committed(3, Sample.Frozen("far", 20, 0), Sample.Amended("m0", 30, "optimizer.clip=2"), Sample.Attached("d0", 40, Sample.Data("y")));
+        Assert.Contains("expected 20 or later: another freeze or thaw waits", Process(state, Freeze(at: 10)).Answer.Message, StringComparison.Ordinal);
+        Assert.Contains("expected 30 or later: another amendment waits", Process(state, Amend(at: 25)).Answer.Message, StringComparison.Ordinal);
+        Assert.Contains("expected 40 or later: another attachment waits", Process(state, Attach(at: 35)).Answer.Message, StringComparison.Ordinal);
+        Assert.Equal(new Step(20), Process(state, Freeze(at: 20)).Answer.EffectiveStep);
+    }
+
+    [Fact]
+    public void An_amendment_of_what_cannot_change_is_refused_with_the_key_and_journals_nothing()
+    {
+        var outcome = Process(Sample.Committed(3), Amend(sets: "model.hidden-size=128"));
+        Assert.Null(outcome.Event);
+        Assert.Contains("--set model.hidden-size: found a key that cannot change", outcome.Answer.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_amendment_is_checked_against_those_before_it()
+    {
+        // 60 steps in all: the warm-up of the first one leaves no room for the second.
+        var state = Sample.Committed(3, Sample.Amended("m0", 6, "optimizer.schedule.warmup-steps=59"));
+        Assert.True(Process(state, Amend(sets: "optimizer.schedule.type=linear")).Answer.Accepted);
+        Assert.Contains("fewer than the 60 steps", Process(state, Amend(sets: "optimizer.schedule.warmup-steps=60")).Answer.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(-1)]
     [InlineData(3)]
@@ -72,7 +114,7 @@ public sealed class RunRulesTests
     public void Every_kind_of_command_is_idempotent()
     {
         var state = Sample.Committed(3, Sample.Frozen("z", 4, 0));
-        IRunCommand[] commands = [Freeze(), new ThawLayers("t", "test", null), new PauseRun("p", "test"), new ResumeRun("r", "test")];
+        IRunCommand[] commands = [Freeze(), Amend(), Attach(), new ThawLayers("t", "test", null), new PauseRun("p", "test"), new ResumeRun("r", "test")];
         foreach (var command in commands)
         {
             var first = Process(state, command);

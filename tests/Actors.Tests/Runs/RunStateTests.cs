@@ -63,6 +63,47 @@ public sealed class RunStateTests
     }
 
     [Fact]
+    public void An_amendment_holds_from_its_step_on_over_those_before_it()
+    {
+        var plan = Plans.Given.Plan();
+        var state = Sample.Committed(3, Sample.Amended("a", 5, "optimizer.clip=0.5"), Sample.Amended("b", 8, "optimizer.learning-rate=0.001"), Sample.Amended("c", 8, "optimizer.clip=2"));
+        Assert.Equal([1, 0.5, 0.5, 2, 2], new long[] { 4, 5, 7, 8, 100 }.Select(s => state.PlanAt(plan, new Step(s)).Optimizer.Clip));
+        Assert.Equal([3e-3, 1e-3], new long[] { 7, 8 }.Select(s => state.PlanAt(plan, new Step(s)).Optimizer.LearningRate));
+        Assert.Equal(["amend optimizer.learning-rate=0.001", "amend optimizer.clip=2"], state.EffectiveAt(new Step(8)).Select(e => e.Content));
+        Assert.Equal(new Step(8), state.Answers["c"].EffectiveStep);
+    }
+
+    [Fact]
+    public void Attached_data_hold_from_their_step_on_beside_or_in_place_of_those_before_them()
+    {
+        var own = new DataSource(default, null);
+        var (x, y, z) = (Sample.Data("x"), Sample.Data("y"), Sample.Data("z"));
+        var state = Sample.Committed(3, Sample.Attached("a", 5, x), Sample.Attached("b", 8, y, replace: true), Sample.Attached("c", 9, z));
+        Assert.Null(state.DataAt(new Step(4)));
+        Assert.Equal(new StepData(new Step(5), [own, x]), state.DataAt(new Step(7)));
+        Assert.Equal(new StepData(new Step(8), [y]), state.DataAt(new Step(8)));
+        Assert.Equal(new StepData(new Step(9), [y, z]), state.DataAt(new Step(100)));
+        Assert.Equal([$"attach {y.Content} replace"], state.EffectiveAt(new Step(8)).Select(e => e.Content));
+    }
+
+    [Fact]
+    public void Where_data_are_is_not_part_of_a_history_but_what_is_in_them_is()
+    {
+        static string Content(DataSource data) => Sample.Committed(3, Sample.Attached("a", 5, data)).EffectiveAt(new Step(5))[0].Content;
+        Assert.Equal(Content(Sample.Data("x")), Content(Sample.Data("x") with { Path = "/elsewhere" }));
+        Assert.NotEqual(Content(Sample.Data("x")), Content(Sample.Data("y")));
+    }
+
+    [Fact]
+    public void What_takes_effect_in_one_step_enters_its_history_whatever_kind_came_first()
+    {
+        IRunEvent[] commands = [Sample.Frozen("a", 5, 0), Sample.Amended("b", 5, "optimizer.clip=2"), Sample.Attached("c", 5, Sample.Data("x"))];
+        Assert.Equal(3, Sample.Committed(3, commands).EffectiveAt(new Step(5)).Count);
+        Assert.Equal(
+            Sample.Committed(3, commands).EffectiveAt(new Step(5)).Select(c => c.Content), Sample.Committed(3, [.. commands.Reverse()]).EffectiveAt(new Step(5)).Select(c => c.Content));
+    }
+
+    [Fact]
     public void A_pause_holds_until_the_resume()
     {
         var paused = Sample.Committed(3, new RunPaused("p", "test", new Step(5)));
@@ -92,7 +133,7 @@ public sealed class RunStateTests
     {
         var state = Sample.Committed(
             4, new ReplicasPlaced(Sample.Version(0), [new(new ShardId(0), new ReplicaId(7), Sample.Node(1))], "first"),
-            new CheckpointSealed(Sample.Version(2), Digest256.Of("state"), 2), Sample.Frozen("a", 6, 1, drop: true), new RunPaused("p", "test", new Step(7)),
+            new CheckpointSealed(Sample.Version(2), Digest256.Of("state"), 2), Sample.Frozen("a", 6, 1, drop: true), Sample.Amended("b", 6, "optimizer.clip=2"), Sample.Attached("c", 7, Sample.Data("x"), replace: true), new RunPaused("p", "test", new Step(7)),
             new RunFinished(Sample.Version(4), Digest256.Of("state")), new RunHalted(new Step(5), "why"));
         // Through bytes, as the snapshot store does it.
         byte[] bytes = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(RunSnapshot.Of(state), Actors.Serialization.JsonFormat.Options);

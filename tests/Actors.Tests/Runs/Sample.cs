@@ -1,3 +1,4 @@
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Core;
 
@@ -23,6 +24,12 @@ internal static class Sample
     /// <summary>A run with so many committed steps.</summary>
     internal static RunState Committed(int steps, params IRunEvent[] then) =>
         State([Created, new CoordinatorStarted(new Term(1), "node-1", 1), .. Enumerable.Range(1, steps).Select(s => Commit(s)), .. then]);
+
+    internal static PlanAmended Amended(string id, long step, string set) => new(id, "test", new Step(step), [new PlanSetting(set.Split('=')[0], set.Split('=')[1])]);
+
+    internal static DataSource Data(string content) => new(Digest256.Of(content), $"attached/{content}");
+
+    internal static DataAttached Attached(string id, long step, DataSource data, bool replace = false) => new(id, "test", new Step(step), data, replace);
 
     internal static LayersFrozen Frozen(string id, long step, int lastLayer, bool drop = false) => new(id, "test", new Step(step), lastLayer, drop);
 }

@@ -2,6 +2,7 @@ using Akka.Actor;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Nodes;
+using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Actors.Shards;
 using ElasticTrain.Actors.Tests.Runs;
@@ -26,7 +27,10 @@ internal sealed class SampleMessages(IActorRef actor)
     private static readonly CheckpointSealed Seal = new(Sample.Version(4), Digest256.Of("state"), 3);
 
     private static readonly ApplyStep Apply = new(
-        Term, Sample.Version(4), Sample.Version(5), Sample.Commit(5) with { Skipped = true, GradientNorm = float.NaN }, -0.0f, float.Epsilon, 0.9999999f, 2, true, [0, 5, long.MaxValue]);
+        Term, Sample.Version(4), Sample.Version(5), Sample.Commit(5) with { Skipped = true, GradientNorm = float.NaN }, -0.0f, float.Epsilon, 0.9999999f, 2, true, [0, 5, long.MaxValue])
+    { WeightDecay = 0.1f };
+
+    private static readonly DataSource Attached = new(Digest256.Of("data"), "attached/0123");
 
     private static readonly ShardRoute Route = new(Shard, Replica, "127.0.0.1:5000");
 
@@ -44,7 +48,12 @@ internal sealed class SampleMessages(IActorRef actor)
         Seal,
         new CheckpointFailed(At, "no space left on device"),
         Sample.Frozen("a", 6, 1, drop: true),
+        new NodeDraining("d", "someone", Sample.Node(2), true),
+        new DrainNode("d", "someone", "node-2", true),
+        new NodeDrained(Term, true),
         new LayersThawed("b", "someone", At),
+        new PlanAmended("e", "someone", At, [new PlanSetting("optimizer.clip", "0.5")]),
+        new DataAttached("f", "someone", At, Attached, true),
         new RunPaused("c", "someone", At),
         new RunResumed("d", "someone"),
         new CommandNoted("e", "someone", "nothing is frozen", null),
@@ -52,11 +61,17 @@ internal sealed class SampleMessages(IActorRef actor)
         new RunHalted(At, "bits differ"),
         new RunSnapshot(
             Sample.Created, new CoordinatorStarted(Term, "node-2", 4711), Placed, 17, [Sample.Commit(1), Sample.Commit(2)], [Seal], [new FreezeEntry(At, 3, true)],
-            new Dictionary<string, CommandAnswer> { ["a"] = Answer }, At, new RunFinished(Sample.Version(2), Digest256.Of("s")), new RunHalted(At, "why")),
+            new Dictionary<string, CommandAnswer> { ["a"] = Answer }, At, new RunFinished(Sample.Version(2), Digest256.Of("s")), new RunHalted(At, "why"))
+        {
+            Amendments = [new AmendmentEntry(At, [new PlanSetting("optimizer.clip", "0.5")])],
+            Attachments = [new AttachmentEntry(At, Attached, true)],
+        },
         new RunSnapshot(null, null, null, 0, [], [], [], new Dictionary<string, CommandAnswer>(), null, null, null),
         new FreezeLayers("a", "someone", 2, At, true),
         new FreezeLayers("a", "someone", 2, null, false),
         new ThawLayers("b", "someone", At),
+        new AmendPlan("e", "someone", [new PlanSetting("optimizer.clip", "0.5")], At),
+        new AttachData("f", "someone", Attached, true, null),
         new PauseRun("c", "someone"),
         new ResumeRun("d", "someone"),
         Answer,
@@ -64,7 +79,7 @@ internal sealed class SampleMessages(IActorRef actor)
         new GetStatus(),
         new RunStatus(
             "running", "step 5", 5, 60, [new WorkerStatus("node-1", 99, 2)], "node-1", 99, 3, [new ShardStatus("s000", 4, "node-1", 12345)], 2, 5.5f, 1e-3f,
-            float.PositiveInfinity, 123.456, 4, [new NumberedNote(7, "note")]),
+            float.PositiveInfinity, 123.456, 4, [new NumberedNote(7, "note")]) { Commands = ["amended"] },
         new WorkerHello(
             Sample.Node(1), 99, Sample.Run, 1, Digest256.Of("plan"), Digest256.Of("class"), "127.0.0.1:5000", actor, [actor, actor],
             [new HeldReplica(Shard, Replica, Sample.Version(4), actor)]),
@@ -73,7 +88,7 @@ internal sealed class SampleMessages(IActorRef actor)
         new CoordinatorResigned(Term, Sample.Node(2)),
         new WorkerRefused("plan hash: found a, expected b"),
         new RunEnded(130, "stopped"),
-        new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]),
+        new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]) { Data = new StepData(At, [new DataSource(Digest256.Of("own"), null), Attached]) },
         new RanksCompleted(Term, 44, Sample.Version(4), new RankRange(4, 6), [new RankOutcome(double.NaN, 64, [1, 2]), new RankOutcome(-0.0, 0, [0, 0])]) { Missed = [new ReplicaId(7)] },
         new RanksFailed(Term, 44, "refused", true),
         new StartReplica(Term, Sample.Run, Shard, Replica, new ReplicaSource(Sample.Version(4), Digest256.Of("blob"), 4096), actor),

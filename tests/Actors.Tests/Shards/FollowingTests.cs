@@ -98,6 +98,21 @@ public sealed class FollowingTests : TestKit, IClassFixture<TestRun>
     }
 
     [Fact]
+    public void A_replica_made_from_a_frozen_one_that_dropped_its_moments_has_none_either()
+    {
+        Step(1);
+        _sibling.Tell(Decision(2, _shard.Layer + 1) with { DropMoments = true }, _coordinator);
+        _coordinator.FishForMessage<StepApplied>(m => m.Applied == Sample.Version(2), Deadline);
+        var source = new ReplicaSource(default, null, 0) { Sibling = new SiblingSource(Old, _node.DataPlane, _sibling) };
+        _replica.Tell(new StartReplica(new Term(1), _node.Run, _shard.Id, New, source, _follower), _follower);
+        Assert.Equal(Sample.Version(2), _follower.ExpectMsg<ReplicaReady>().Applied);
+        var (parameters, moment1, moment2) = Replica.Snapshot(Sample.Version(2));
+        Assert.Equal((_shard.Length, 0, 0), (parameters.Length, moment1.Length, moment2.Length));
+        foreach (var buffer in (NativeBuffer[])[parameters, moment1, moment2]) buffer.Dispose();
+        RequireEqual(2);
+    }
+
+    [Fact]
     public void A_new_replica_gets_to_its_siblings_bits_while_that_goes_on()
     {
         List<ulong> checksums = [0];
@@ -211,6 +226,30 @@ public sealed class FollowingTests : TestKit, IClassFixture<TestRun>
         Assert.Contains($"{_shard.Id}~{Old} has ended", _follower.ExpectMsg<ReplicaFailed>().Reason, StringComparison.Ordinal);
         ExpectTerminated(_replica, Deadline);
         Assert.Empty(_other.HeldReplicas);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_follower_whose_sibling_ends_goes_on_if_it_is_admitted_or_manages_without(bool isAdmitted)
+    {
+        GivenFollower();
+        Watch(_sibling);
+        Sys.Stop(_sibling);
+        ExpectTerminated(_sibling, Deadline);
+        if (isAdmitted) _replica.Tell(new AdmitReplica(new Term(1)), _follower);
+        Contribute(Replica, 1);
+        _follower.ExpectMsg<GradientSealed>();
+        _replica.Tell(Decision(1), _follower);
+        ExpectFollowed(1);
+        _follower.ExpectNoMsg(TimeSpan.FromSeconds(3));
+        Contribute(Replica, 2);
+        _follower.ExpectMsg<GradientSealed>();
+        _replica.Tell(Decision(2), _follower);
+        ExpectFollowed(2);
+        // It follows nobody any more: what it lacks it refuses.
+        _replica.Tell(Decision(3), _follower);
+        _follower.ExpectMsg<ReplicaRefusal>();
     }
 
     [Fact]

@@ -115,7 +115,7 @@ public sealed class ReplayedFrameTests : IAsyncDisposable
 
     private ShardReplica Start(ReplicaId number)
     {
-        var state = new ShardState(Layout, Shard, new OptimizerConstants(0.9f, 0.95f, 1e-8f, 0.1f, 0.001f));
+        var state = new ShardState(Layout, Shard, new OptimizerConstants(0.9f, 0.95f, 1e-8f, 0.001f));
         state.Initialize(7);
         var replica = new ShardReplica(state, number, Common, VirtualRanks, _pool, _ => { });
         _replicas.Add(replica);

@@ -13,7 +13,7 @@ public sealed class ShardReplicaTests : IDisposable
 
     internal static readonly ParameterLayout Layout = ParameterLayout.Create(ModelConfig.Preset("tiny"));
     internal static readonly ShardInfo Shard = Layout.Shards.First(s => s.Kind == ShardKind.Expert);
-    internal static readonly OptimizerConstants Optimizer = new(0.9f, 0.95f, 1e-8f, 0.1f, 0.001f);
+    internal static readonly OptimizerConstants Optimizer = new(0.9f, 0.95f, 1e-8f, 0.001f);
 
     private readonly BufferPool _pool = new();
     private readonly List<GradientSealed> _seals = [];
@@ -38,7 +38,8 @@ public sealed class ShardReplicaTests : IDisposable
     }
 
     internal static ApplyStep Decision(long step, int frozenPrefix = 0, bool drop = false) => new(
-        new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4]);
+        new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, frozenPrefix, drop, new long[Layout.MoeLayerCount * 4])
+    { WeightDecay = 0.1f };
 
     internal static void ContributeAll(ShardReplica replica, long step)
     {

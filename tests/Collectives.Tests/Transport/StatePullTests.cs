@@ -22,7 +22,7 @@ public sealed class StatePullTests
         };
         await using var client = await node.ConnectAsync();
         using var destination = new NativeBuffer(30_000);
-        Assert.Equal(Node.Version, await client.PullStateAsync(Target.Shard, Target.Replica, destination, default).WaitAsync(Node.Deadline));
+        Assert.Equal((Node.Version, destination.Length), await client.PullStateAsync(Target.Shard, Target.Replica, destination, default).WaitAsync(Node.Deadline));
         Assert.Equal((FrameKind.PullState, Target.Shard, Target.Replica), (asked.Kind, asked.Shard, asked.Replica));
         Assert.True(state.Span.SequenceEqual(destination.Span));
     }

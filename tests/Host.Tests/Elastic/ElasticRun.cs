@@ -109,14 +109,26 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
         await ControlClient.SendAsync(Folder, request, Patience, CancellationToken.None) ?? throw new InvalidOperationException($"No node lives.\n{Describe()}");
 
     /// <summary>Freezes the embedding and the layers up to one from a step on.</summary>
-    public async Task FreezeAtAsync(long step, int lastLayer = 1) =>
-        await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", "keep"), ("at", Text(step)));
+    public async Task FreezeAtAsync(long step, int lastLayer = 1, bool drop = false) =>
+        await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", drop ? "drop" : "keep"), ("at", Text(step)));
 
     /// <summary>Stops the steps, at once: the process of a command may start when a short run is over.</summary>
     public async Task PauseAsync() => await AcceptedAsync("pause");
 
+    /// <summary>Goes on after <see cref="PauseAsync"/>.</summary>
+    public async Task ResumeAsync() => await AcceptedAsync("resume");
+
+    /// <summary>Lets a node go.</summary>
+    public async Task DrainAsync(string node) => await AcceptedAsync("drain", ("node", node));
+
     /// <summary>Trains everything from a step on.</summary>
     public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));
+
+    /// <summary>Changes the optimizer from a step on.</summary>
+    public async Task AmendAtAsync(long step, params string[] settings) => await AcceptedAsync("amend", ("settings", string.Join('\n', settings)), ("at", Text(step)));
+
+    /// <summary>Takes samples from prepared data from a step on.</summary>
+    public async Task AttachAtAsync(long step, string path, bool replace) => await AcceptedAsync("attach", ("path", path), ("replace", replace ? "yes" : "no"), ("at", Text(step)));
 
     private async Task AcceptedAsync(string command, params (string Name, string Value)[] arguments)
     {

@@ -22,13 +22,14 @@ public sealed class KillTests(References references, ITestOutputHelper output)
             RunStatusShape status = await run.PlacedAsync();
             StatusWorker[] holders = [.. status.Workers.Where(w => w.Pid != status.Coordinator!.Value.Pid && status.Shards.Any(s => s.Node == w.Node))];
             Assert.NotEmpty(holders);
-            int placed = (await run.EventsAsync("ReplicasPlaced")).Count;
+            int placed = (await run.EventsAsync("ReplicasPlaced")).Count, removed = (await run.EventsAsync("ReplicasRemoved")).Count;
             await chance.MomentAsync();
             Signal.Send(chance.Pick(holders).Pid, Signal.Kill);
 
             await run.FinishAsync(training);
             (await run.DigestAsync()).ShouldBe(expected, Context(run));
-            Assert.True((await run.EventsAsync("ReplicasPlaced")).Count > placed, $"The killed worker held shards, and they were never placed again.\n{run.Describe()}");
+            Assert.True((await run.EventsAsync("ReplicasRemoved")).Count > removed, $"The killed worker held shards, and they never left their in-sync sets.\n{run.Describe()}");
+            Assert.True((await run.EventsAsync("ReplicasPlaced")).Count == placed, $"All shards started anew although each had a replica left.\n{run.Describe()}");
         }
     }
 

@@ -27,7 +27,8 @@ public sealed class StatusTests(References references)
             Assert.Equal(["node-1", "node-2"], status.Workers.Select(w => w.Node));
             Assert.All(status.Workers, w => Assert.Equal((run.Folder.Pid(w.Node), 1), (w.Pid, w.Devices)));
             Assert.Contains(status.Workers, w => (w.Node, w.Pid) == coordinator);
-            Assert.Equal(status.Shards.Count, status.Shards.Select(s => s.Id).Distinct().Count());
+            Assert.Equal(status.Shards.Count, status.Shards.Select(s => (s.Id, s.Node)).Distinct().Count());
+            Assert.Equal(status.Shards.Count, status.Shards.Select(s => s.Replica).Distinct().Count());
             Assert.All(status.Shards, s => Assert.True(s.Bytes > 0 && s.Replica > 0 && status.Workers.Any(w => w.Node == s.Node), $"{s}"));
             RunDigest soFar = await run.DigestAsync();
             Assert.InRange(soFar.Steps.Count, status.Step, steps);

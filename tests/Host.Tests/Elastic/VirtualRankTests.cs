@@ -70,7 +70,7 @@ public sealed class VirtualRankTests(References references)
                 if (run.Samples.UnmaskedTokens(step) == 0) maskedSteps++;
                 idle += total.Count(t => t == 0);
                 single += total.Count(t => t == 1);
-                Assert.Equal(committed.Loss, fold.Advance(0, []).LossBits.ToString("x8", System.Globalization.CultureInfo.InvariantCulture));
+                Assert.Equal(committed.Loss, fold.Advance(Actors.Runs.RunState.Empty).LossBits.ToString("x8", System.Globalization.CultureInfo.InvariantCulture));
             }
             return new Census(idle, single, masked, maskedRanks, maskedSteps, counted);
         }

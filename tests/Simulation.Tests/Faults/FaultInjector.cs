@@ -78,6 +78,7 @@ public sealed class FaultInjector(Simulation sim)
                 foreach (var process in living.Where(_ => Random.Chance(0.7))) sim.Kill(process);
                 break;
             case var _ when victim is null: break;
+            case FaultKind.Drain: sim.Operator.Drain(victim); break;
             case FaultKind.Crash: sim.Kill(victim); break;
             case FaultKind.Pause: victim.Pause(Random.Milliseconds(50, 9000)); break;
             case FaultKind.Reset: sim.Data.Reset(victim, isDead: false); break;

@@ -196,6 +196,11 @@ public sealed class SimCoordinator : ICoordinatorHost
     }
 
     /// <inheritdoc/>
+    public void Decided(ElasticTrain.Actors.Freezing.StepDecided step)
+    {
+    }
+
+    /// <inheritdoc/>
     public void EndProcess(RunEnded end)
     {
         // A worker's agent ends its node when it is told; what is refused ends at once.

@@ -50,7 +50,7 @@ public sealed record Scenario
 
     /// <summary>The optimizer's constants.</summary>
     public OptimizerConstants Optimizer => new(
-        (float)Plan.Optimizer.Beta1, (float)Plan.Optimizer.Beta2, (float)Plan.Optimizer.Epsilon, (float)Plan.Optimizer.WeightDecay, (float)Layout.Config.BiasUpdateSpeed);
+        (float)Plan.Optimizer.Beta1, (float)Plan.Optimizer.Beta2, (float)Plan.Optimizer.Epsilon, (float)Layout.Config.BiasUpdateSpeed);
 
     /// <summary>The scenario of a seed.</summary>
     public static Scenario Of(ulong seed)

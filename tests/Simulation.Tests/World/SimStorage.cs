@@ -41,8 +41,7 @@ public sealed class SimStorage(Simulation sim)
     /// <summary>Writes a shard's state; null if the disk does not take it.</summary>
     public BlobReference? Write(SimProcess process, ShardId shard, float[] state)
     {
-        int length = state.Length / 3;
-        var reference = CheckpointStore.Reference(shard, state.AsSpan(0, length), state.AsSpan(length, length), state.AsSpan(2 * length));
+        var reference = Arithmetic.BlobOf(sim.Scenario.Layout.Shards[shard.Value], state);
         if (_blobs.TryGetValue(reference.Hash, out var known) && (!known.IsDamaged || _good.Contains((process, reference.Hash))))
         {
             known.Written = ++_writes;
@@ -66,10 +65,7 @@ public sealed class SimStorage(Simulation sim)
     public void Read(Digest256 hash, ShardState state)
     {
         if (!_blobs.TryGetValue(hash, out var blob) || blob.IsDamaged) throw new CorruptionException(hash.Short, blob is null ? "no such file" : "other content", "the SHA-256 in its name");
-        int length = state.Info.Length;
-        blob.State.AsSpan(0, length).CopyTo(state.Parameters.Span);
-        blob.State.AsSpan(length, length).CopyTo(state.Moment1.Span);
-        blob.State.AsSpan(2 * length, length).CopyTo(state.Moment2.Span);
+        Arithmetic.Load(state, blob.State);
     }
 
     /// <summary>The newest manifest among some versions all of whose blobs are good, and what is wrong with newer ones.</summary>
