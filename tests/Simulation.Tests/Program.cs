@@ -8,8 +8,8 @@ namespace ElasticTrain.Simulation.Tests;
 public static class Program
 {
     private const string Usage = """
-        dotnet run --project tests/Simulation.Tests -c Release -- seed S [--trace]     one schedule
-        dotnet run --project tests/Simulation.Tests -c Release -- runs N [FIRST]       N schedules, with the seeds FIRST (default 1), FIRST + 1, ...
+        dotnet run --project tests/Simulation.Tests -c Release -- seed S [--trace]             one schedule
+        dotnet run --project tests/Simulation.Tests -c Release -- runs N [FIRST [SECONDS]]   N schedules with the seeds FIRST (default 1), FIRST + 1, ..., or as many as SECONDS allow
         """;
 
     /// <summary>0 if everything held, 1 if not, 2 for bad usage.</summary>
@@ -17,8 +17,10 @@ public static class Program
     {
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         if (args is ["seed", var one, ..] && ulong.TryParse(one, out ulong seed)) return One(seed, args.Contains("--trace"));
-        if (args is ["runs", var many, ..] && int.TryParse(many, out int count) && (args.Length < 3 || ulong.TryParse(args[2], out _)))
-            return Many(args.Length < 3 ? 1 : ulong.Parse(args[2], CultureInfo.InvariantCulture), count);
+        var (first, seconds) = (1UL, int.MaxValue);
+        if (args is ["runs", var many, ..] && int.TryParse(many, out int count)
+            && (args.Length < 3 || ulong.TryParse(args[2], out first)) && (args.Length < 4 || int.TryParse(args[3], out seconds)))
+            return Many(first, count, TimeSpan.FromSeconds(seconds));
         Console.Error.WriteLine(Usage);
         return 2;
     }
@@ -41,10 +43,10 @@ public static class Program
         }
     }
 
-    private static int Many(ulong first, int count)
+    private static int Many(ulong first, int count, TimeSpan time)
     {
         var clock = Stopwatch.StartNew();
-        var report = Campaign.Run(first, count, TimeSpan.MaxValue);
+        var report = Campaign.Run(first, count, time);
         Console.WriteLine(report.Summary(clock.Elapsed));
         foreach (var (seed, failure) in report.Failures.Take(50)) Console.WriteLine($"seed {seed}: {failure.Message}");
         return report.Failures.Count == 0 ? 0 : 1;

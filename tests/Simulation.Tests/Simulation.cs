@@ -50,7 +50,8 @@ public sealed class Simulation : IDisposable
         var numerics = Digest256.Of("class");
         Facts = new RunFacts(
             new SimRandom(scenario.Seed).Run(), scenario.Plan, scenario.Layout, scenario.VirtualRanks, planHash, numerics,
-            Lineages.Initial(planHash, Digest256.Of("initial"), numerics).Digest, (_, step) => Arithmetic.Tokens(step, 0, scenario.VirtualRanks), (_, _) => scenario.Plan);
+            Lineages.Initial(planHash, Digest256.Of("initial"), numerics).Digest, (_, step) => Arithmetic.Tokens(step, 0, scenario.VirtualRanks),
+            (_, _) => scenario.Plan);
         Target = new RunTarget(scenario.Steps, scenario.Plan.Elastic.MinWorkers, scenario.Nodes);
         Time = new VirtualTime(Scheduler);
         (Network, Data, Journal, Storage) = (new SimNetwork(this), new SimDataPlane(this), new SimJournal(this), new SimStorage(this));

@@ -44,6 +44,9 @@ public interface IReplicaHost
     /// <summary>Ends <see cref="BeginFollowing"/>.</summary>
     void EndFollowing(SiblingSource sibling);
 
+    /// <summary>Sends the replica a message later, once.</summary>
+    void After(TimeSpan time, object message);
+
     /// <summary>A line for the log.</summary>
     void Warn(string text);
 

@@ -9,14 +9,14 @@ namespace ElasticTrain.Actors.Shards;
 /// </summary>
 public sealed partial class ReplicaControl
 {
+    /// <summary>How long an admission may still be on its way when the sibling has ended: a move ends the old replica as soon as the new one is in sync.</summary>
+    private static readonly TimeSpan OrphanPatience = TimeSpan.FromSeconds(2);
+
+    private sealed record Orphaned(Lineage Applied);
+
     private SiblingSource? _sibling;
     private ApplyStep? _pending;
     private (Lineage Applied, IActorRef Follower)? _waiting;
-    private Lineage _orphanedAt;
-    private int _asksAsOrphan;
-
-    /// <summary>So many questions without a sibling: an admission may still be on its way, since a move ends the old replica as soon as the new one is in sync.</summary>
-    private const int OrphanPatience = 10;
 
     private void BeginFollowing(SiblingSource sibling)
     {
@@ -33,21 +33,21 @@ public sealed partial class ReplicaControl
 
     private void OnSiblingEnded(SiblingEnded message)
     {
-        if (!message.Actor.Equals(_sibling?.Actor) || _asksAsOrphan > 0) return;
-        _orphanedAt = _replica!.Applied;
-        _asksAsOrphan = OrphanPatience;
+        if (_sibling is not { } sibling || !message.Actor.Equals(sibling.Actor)) return;
+        _host.EndFollowing(sibling);
+        _host.After(OrphanPatience, new Orphaned(_replica!.Applied));
+    }
+
+    private void OnOrphaned(Orphaned message)
+    {
+        if (_sibling is not { } sibling) return;
+        // One that has gone on since gets all it needs from the devices and the coordinator.
+        if (_replica!.Applied != message.Applied) EndFollowing();
+        else Fail($"its sibling {_id.Shard}~{sibling.Replica} has ended");
     }
 
     private void Ask()
     {
-        if (_asksAsOrphan > 0)
-        {
-            if (--_asksAsOrphan > 0 || _sibling is not { } ended) return;
-            // One that has gone on since gets all it needs from the devices and the coordinator.
-            if (_replica!.Applied != _orphanedAt) EndFollowing();
-            else Fail($"its sibling {_id.Shard}~{ended.Replica} has ended");
-            return;
-        }
         if (_sibling is { } sibling) _host.Tell(sibling.Actor, new FollowStep(_id.Shard, _id.Replica, _replica!.Applied));
     }
 

@@ -73,6 +73,7 @@ public sealed partial class ReplicaControl
                 if (m.Replica == _sibling?.Replica) Fail(m.Reason);
                 break;
             case SiblingEnded m: OnSiblingEnded(m); break;
+            case Orphaned m: OnOrphaned(m); break;
             default: return false;
         }
         return true;

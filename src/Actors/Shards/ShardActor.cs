@@ -98,6 +98,9 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     }
 
     /// <inheritdoc/>
+    public void After(TimeSpan time, object message) => Timers.StartSingleTimer(message.GetType(), message, time);
+
+    /// <inheritdoc/>
     public void Warn(string text) => _log.Warning("{0}", text);
 
     /// <inheritdoc/>

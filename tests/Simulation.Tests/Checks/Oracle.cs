@@ -75,6 +75,7 @@ public sealed class Oracle : IDisposable
             case LayersFrozen e: OnCommand(e.CommandId, e.EffectiveStep); break;
             case LayersThawed e: OnCommand(e.CommandId, e.EffectiveStep); break;
             case RunPaused e: OnCommand(e.CommandId, e.EffectiveStep); break;
+            case NodeDraining e: OnCommand(e.CommandId, null); break;
             case RunResumed e: OnCommand(e.CommandId, null); break;
             case ReplicaDiverged e:
                 Require(Flipped is not null, $"no bit was flipped, but {e}");

@@ -55,7 +55,7 @@ public sealed class ReferenceFold : IDisposable
     public Digest256 StateDigest(Step step, RunState journal)
     {
         var point = At(step, journal);
-        var blobs = point.States.Select((s, i) => CheckpointStore.Reference(new ShardId(i), s.AsSpan(0, s.Length / 3), s.AsSpan(s.Length / 3, s.Length / 3), s.AsSpan(2 * s.Length / 3))).ToList();
+        var blobs = point.States.Select((s, i) => Arithmetic.BlobOf(_scenario.Layout.Shards[i], s)).ToList();
         return new CheckpointManifest(step, point.Version.Digest, default, 0, blobs).StateDigest;
     }
 

@@ -78,6 +78,7 @@ public sealed class FaultInjector(Simulation sim)
                 foreach (var process in living.Where(_ => Random.Chance(0.7))) sim.Kill(process);
                 break;
             case var _ when victim is null: break;
+            case FaultKind.Drain: sim.Operator.Drain(victim); break;
             case FaultKind.Crash: sim.Kill(victim); break;
             case FaultKind.Pause: victim.Pause(Random.Milliseconds(50, 9000)); break;
             case FaultKind.Reset: sim.Data.Reset(victim, isDead: false); break;
@@ -156,7 +157,6 @@ public sealed class FaultInjector(Simulation sim)
         if (sim.FindServing(placement) is not { IsFollowing: false, State: { } state } replica) return false;
         bool isMoment = Plan.Flip == FlipKind.Moments;
         var values = !isMoment ? state.Parameters.Span : Random.Chance(0.5) ? state.Moment1.Span : state.Moment2.Span;
-        if (values.Length == 0) return false;
         int index = Random.Next(0, values.Length);
         if (values[index] == 0) return false;
         values[index] = Flip(values[index]);

@@ -53,6 +53,9 @@ public enum FaultKind
     /// <summary>An operator freezes, thaws, pauses and resumes.</summary>
     Command,
 
+    /// <summary>An operator tells a node to go.</summary>
+    Drain,
+
     /// <summary>An operator stops the run, which is started again.</summary>
     Stop,
 }

@@ -196,16 +196,15 @@ public sealed class SimCoordinator : ICoordinatorHost
     }
 
     /// <inheritdoc/>
+    public void Decided(ElasticTrain.Actors.Freezing.StepDecided step)
+    {
+    }
+
+    /// <inheritdoc/>
     public void EndProcess(RunEnded end)
     {
         // A worker's agent ends its node when it is told; what is refused ends at once.
         if (end.ExitCode == RunEnded.Refused) throw new SimulationFailure($"{Ref} refuses the run: {end.Message}");
-    }
-
-    /// <inheritdoc/>
-    public void Decided(Actors.Freezing.StepDecided step)
-    {
-        // Nobody watches the numbers here.
     }
 
     /// <inheritdoc/>

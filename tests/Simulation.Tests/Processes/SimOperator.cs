@@ -36,6 +36,9 @@ public sealed class SimOperator
         }
     }
 
+    /// <summary>Tells a node to go.</summary>
+    public void Drain(SimProcess process) => Send(new DrainNode($"drain-{++_count}", "operator", process.Id.Name, _sim.Random.Chance(0.5)));
+
     private void Send(IRunCommand command)
     {
         _open[command.CommandId] = command;

@@ -224,6 +224,11 @@ public sealed class SimProcess
                 Sim.OnProcessEnded(this, m);
                 break;
             case WorkerRefused m: throw new SimulationFailure($"{Label} was refused: {m.Reason}");
+            case NodeDrained:
+                // Drained for good or for now: its machine offers a new life to the run some time later.
+                Sim.Trace?.Invoke($"{Label} has drained");
+                Sim.Kill(this);
+                break;
             case StopRun m:
                 if (Succession.Coordinator is { } coordinator) Sim.Network.Send(this, coordinator, m, Agent);
                 break;

@@ -6,6 +6,7 @@ using ElasticTrain.Collectives;
 using ElasticTrain.Core;
 using ElasticTrain.Simulation.Tests.Engine;
 using ElasticTrain.Simulation.Tests.Faults;
+using ElasticTrain.Simulation.Tests.World;
 
 namespace ElasticTrain.Simulation.Tests.Processes;
 
@@ -79,7 +80,7 @@ public sealed class SimReplica : IReplicaHost
                     return;
                 }
                 var state = NewState();
-                state.Load(values);
+                Arithmetic.Load(state, values);
                 Here(new ReplicaLoaded(state, version!.Value, sibling));
             });
             return;
@@ -152,6 +153,9 @@ public sealed class SimReplica : IReplicaHost
 
     /// <inheritdoc/>
     public void EndFollowing(SiblingSource sibling) => _followed = null;
+
+    /// <inheritdoc/>
+    public void After(TimeSpan time, object message) => _process.Post(time, () => OnMessage(message, Ref));
 
     /// <inheritdoc/>
     public void Warn(string text) => Sim.Trace?.Invoke($"{Ref} warns: {text}");

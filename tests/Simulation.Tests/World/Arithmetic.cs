@@ -1,6 +1,8 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
+using ElasticTrain.Actors.Shards;
 using ElasticTrain.Core;
 using ElasticTrain.Model;
 using ElasticTrain.Simulation.Tests.Engine;
@@ -57,6 +59,21 @@ public static class Arithmetic
                 values[i] = ((int)(bits & 0xFFFFFF) - 0x800000) * MathF.ScaleB(1f, -20 - (int)(bits >> 60));
             }
         }
+    }
+
+    /// <summary>The blob of a state that is given as parameters and moments, one behind the other; moments may have been dropped.</summary>
+    public static BlobReference BlobOf(ShardInfo shard, float[] state)
+    {
+        int moments = (state.Length - shard.Length) / 2;
+        return CheckpointStore.Reference(shard.Id, state.AsSpan(0, shard.Length), state.AsSpan(shard.Length, moments), state.AsSpan(shard.Length + moments));
+    }
+
+    /// <summary>Takes such a state over.</summary>
+    public static void Load(ShardState state, float[] values)
+    {
+        using var copy = new NativeBuffer(values.Length);
+        values.CopyTo(copy.Span);
+        state.Load(copy, hasMoments: values.Length > state.Info.Length);
     }
 
     /// <summary>Whether no token reached a shard's experts.</summary>

@@ -41,8 +41,7 @@ public sealed class SimStorage(Simulation sim)
     /// <summary>Writes a shard's state; null if the disk does not take it.</summary>
     public BlobReference? Write(SimProcess process, ShardId shard, float[] state)
     {
-        int length = sim.Scenario.Layout.Shards[shard.Value].Length, moments = (state.Length - length) / 2;
-        var reference = CheckpointStore.Reference(shard, state.AsSpan(0, length), state.AsSpan(length, moments), state.AsSpan(length + moments));
+        var reference = Arithmetic.BlobOf(sim.Scenario.Layout.Shards[shard.Value], state);
         if (_blobs.TryGetValue(reference.Hash, out var known) && (!known.IsDamaged || _good.Contains((process, reference.Hash))))
         {
             known.Written = ++_writes;
@@ -66,7 +65,7 @@ public sealed class SimStorage(Simulation sim)
     public void Read(Digest256 hash, ShardState state)
     {
         if (!_blobs.TryGetValue(hash, out var blob) || blob.IsDamaged) throw new CorruptionException(hash.Short, blob is null ? "no such file" : "other content", "the SHA-256 in its name");
-        state.Load(blob.State);
+        Arithmetic.Load(state, blob.State);
     }
 
     /// <summary>The newest manifest among some versions all of whose blobs are good, and what is wrong with newer ones.</summary>
