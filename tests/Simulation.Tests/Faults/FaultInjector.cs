@@ -157,6 +157,7 @@ public sealed class FaultInjector(Simulation sim)
         if (sim.FindServing(placement) is not { IsFollowing: false, State: { } state } replica) return false;
         bool isMoment = Plan.Flip == FlipKind.Moments;
         var values = !isMoment ? state.Parameters.Span : Random.Chance(0.5) ? state.Moment1.Span : state.Moment2.Span;
+        if (values.Length == 0) return false;
         int index = Random.Next(0, values.Length);
         if (values[index] == 0) return false;
         values[index] = Flip(values[index]);

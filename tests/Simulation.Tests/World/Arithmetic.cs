@@ -69,12 +69,7 @@ public static class Arithmetic
     }
 
     /// <summary>Takes such a state over.</summary>
-    public static void Load(ShardState state, float[] values)
-    {
-        using var copy = new NativeBuffer(values.Length);
-        values.CopyTo(copy.Span);
-        state.Load(copy, hasMoments: values.Length > state.Info.Length);
-    }
+    public static void Load(ShardState state, float[] values) => state.Load(values);
 
     /// <summary>Whether no token reached a shard's experts.</summary>
     public static bool Misses(ParameterLayout layout, ShardInfo shard, IReadOnlyList<long> tokensPerExpert)
