@@ -157,6 +157,8 @@ public sealed partial class Coordinator
                 _gatheringSince = _host.UtcNow;
             }
             _detail = $"waiting for workers: {workers} of {Math.Max(_target.MinWorkers, _target.ExpectedWorkers)}";
+            // All replicas are made anew from storage: what a draining node holds is worth nothing any more, and its next life may be waited for.
+            foreach (var worker in _roster.Workers.Where(w => w.Draining)) Release(worker);
             return;
         }
         _phase = Phase.Loading;

@@ -186,8 +186,13 @@ public sealed partial class Coordinator
             var node = worker.Hello.Node;
             bool holds = _replicas.All.Any(r => r.Placement.Node == node);
             if (holds && _roster.Workers.All(w => w.Draining)) holds = !IsStateSafe();
-            if (!holds && _state.Draining.TryGetValue(node, out bool forGood)) _host.Tell(worker.Hello.Agent, new NodeDrained(_term, forGood));
+            if (!holds) Release(worker);
         }
+    }
+
+    private void Release(Worker worker)
+    {
+        if (_state.Draining.TryGetValue(worker.Hello.Node, out bool forGood)) _host.Tell(worker.Hello.Agent, new NodeDrained(_term, forGood));
     }
 
     /// <summary>Nobody is left who works: the last version is sealed, and the next start goes on from there.</summary>

@@ -207,6 +207,17 @@ public sealed partial class Coordinator
         if (seal.StateChecksum is not null && known.StateChecksum is not null) Admit(observer);
     }
 
+    /// <summary>While no step is open, also because there are too few workers for one, nothing is under way that an observer could miss: its version and checksum tell.</summary>
+    private void AdmitIdle()
+    {
+        if (_progress is not null) return;
+        foreach (var observer in _replicas.Observers.Where(o => o.Applied == _version).ToList())
+        {
+            var primary = _replicas.Primary(observer.Shard);
+            if (primary.Applied == _version && (observer.Checksum is not { } a || primary.Checksum is not { } b || a == b)) Admit(observer);
+        }
+    }
+
     private void Admit(LiveReplica observer)
     {
         _replicas.Admit(observer);

@@ -292,6 +292,7 @@ public sealed partial class Coordinator
     {
         if (IsRepeatDue()) Repeat();
         if (_progress is null) OpenStep();
+        AdmitIdle();
         PutOutSilent();
         Speculate();
         MaintainReplicas();
