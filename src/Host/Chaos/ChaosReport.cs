@@ -10,6 +10,9 @@ namespace ElasticTrain.Host.Chaos;
 /// <param name="Wrong">Runs that ended wrongly, differ from the reference, or broke a rule.</param>
 internal sealed record KindResult(FaultKind Kind, int Runs, int Faults, IReadOnlyList<TimeSpan> Times, int Wrong)
 {
+    /// <summary>The longest time between two committed steps while a fault lasted and right after it.</summary>
+    public TimeSpan? Standstill { get; init; }
+
     /// <summary>Committed steps that were computed again.</summary>
     public long Replayed { get; init; }
 
@@ -29,12 +32,12 @@ internal static class ChaosReport
     /// <summary>One line per kind.</summary>
     public static IEnumerable<string> Lines(IReadOnlyList<KindResult> results)
     {
-        yield return "kind                    runs  faults  median to next commit  longest  replayed  waits  survivors lost  memory growth  bits equal";
+        yield return "kind                    runs  faults  median to next commit  longest  standstill  replayed  waits  survivors lost  memory growth  bits equal";
         foreach (var result in results)
         {
             string growth = result.Growth is { } bytes ? $"{bytes >> 20} MiB" : "-";
             yield return string.Create(CultureInfo.InvariantCulture,
-                $"{ChaosSchedule.Name(result.Kind),-22} {result.Runs,5} {result.Faults,7}  {Seconds(Median(result.Times)),21}  {Seconds(result.Times.Count == 0 ? null : result.Times.Max()),7}  {result.Replayed,8}  {result.Explained,5}  {result.SurvivorsLost,14}  {growth,13}  {(result.Wrong == 0 ? "yes" : $"NO ({result.Wrong} runs)")}");
+                $"{ChaosSchedule.Name(result.Kind),-22} {result.Runs,5} {result.Faults,7}  {Seconds(Median(result.Times)),21}  {Seconds(result.Times.Count == 0 ? null : result.Times.Max()),7}  {Seconds(result.Standstill),10}  {result.Replayed,8}  {result.Explained,5}  {result.SurvivorsLost,14}  {growth,13}  {(result.Wrong == 0 ? "yes" : $"NO ({result.Wrong} runs)")}");
         }
     }
 

@@ -22,6 +22,7 @@ internal sealed partial class ChaosRun
         _watch.Poll();
         if (_train!.HasExited || !await TryStrikeAsync(fault, ct).ConfigureAwait(false)) return;
         _planned.Dequeue();
+        _faults[^1].Until = DateTime.UtcNow;
         _sinceCommit.Restart();
         _silence.Restart();
     }
@@ -31,6 +32,8 @@ internal sealed partial class ChaosRun
         var nodes = _victims.Nodes();
         var coordinator = nodes.Where(n => n.Process.Pid == _watch.Coordinator).ToList();
         var workers = nodes.Where(n => n.Process.Pid != _watch.Coordinator).ToList();
+        // Processes may be killed before there is anything to train; of the rest nothing would be seen then.
+        if (_watch.Committed == 0 && fault.Kind is FaultKind.Phase or FaultKind.Sibling or FaultKind.OneWay or FaultKind.Partition or FaultKind.DiskFull or FaultKind.Slow) return false;
         switch (fault.Kind)
         {
             case FaultKind.Worker:
@@ -206,10 +209,11 @@ internal sealed partial class ChaosRun
         return true;
     }
 
-    private async Task<IRunEvent?> AwaitEventAsync(int from, Func<IRunEvent, bool> condition, CancellationToken ct)
+    private async Task<IRunEvent?> AwaitEventAsync(int from, Func<IRunEvent, bool> condition, CancellationToken ct, Action? meanwhile = null)
     {
         for (var end = DateTime.UtcNow + EventPatience; DateTime.UtcNow < end && !_train!.HasExited;)
         {
+            meanwhile?.Invoke();
             _watch.Poll();
             if (_watch.History.Skip(from).FirstOrDefault(e => condition(e.Event)) is { } found) return found.Event;
             await Task.Delay(SharpPoll, ct).ConfigureAwait(false);
@@ -237,13 +241,11 @@ internal sealed partial class ChaosRun
 
     private async Task<bool> FillDiskAsync(PlannedFault fault, CancellationToken ct)
     {
-        if (_watch.Committed == 0) return false;
         int from = _watch.History.Count;
         Note(fault, _disk!.Words);
-        _disk.Fill();
         try
         {
-            if (await AwaitEventAsync(from, e => e is CheckpointFailed, ct).ConfigureAwait(false) is not CheckpointFailed)
+            if (await AwaitEventAsync(from, e => e is CheckpointFailed, ct, _disk.Fill).ConfigureAwait(false) is not CheckpointFailed)
                 say($"{name}: no checkpoint failed while the disk was full");
         }
         finally

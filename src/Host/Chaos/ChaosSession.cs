@@ -56,6 +56,7 @@ internal sealed class ChaosSession(ChaosOptions options, Action<string> say)
             {
                 Runs = runs + 1,
                 Wrong = result.Wrong + (problems.Count > 0 ? 1 : 0),
+                Standstill = run.Faults.Select(f => HistoryChecker.Standstill(run.Journal.History, f.At, f.Until)).Append(result.Standstill).Max(),
                 Replayed = result.Replayed + HistoryChecker.Replayed(run.Journal.History),
                 SurvivorsLost = result.SurvivorsLost + run.SurvivorsLost,
                 Explained = result.Explained + run.Explained,

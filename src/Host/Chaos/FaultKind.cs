@@ -97,6 +97,9 @@ internal sealed record PlannedFault(FaultKind Kind, long AfterStep, double Delay
 /// <param name="Committed">The last step that was committed then.</param>
 internal sealed record Fault(FaultKind Kind, DateTime At, string What, long Committed)
 {
+    /// <summary>When it was over, UTC; a kill is at once.</summary>
+    public DateTime Until { get; set; } = At;
+
     /// <summary>Time to the next committed step; null if the run had none left.</summary>
     public TimeSpan? ToNextCommit { get; set; }
 }

@@ -138,6 +138,23 @@ internal static class HistoryChecker
         return replayed;
     }
 
+    /// <summary>The longest time between two committed steps while a fault lasted and right after it; null if nothing was committed after it.</summary>
+    /// <param name="history">All events.</param>
+    /// <param name="from">When it struck, UTC.</param>
+    /// <param name="until">When it was over.</param>
+    public static TimeSpan? Standstill(IEnumerable<JournaledEvent> history, DateTime from, DateTime until)
+    {
+        DateTime last = from;
+        TimeSpan? longest = null;
+        foreach (var at in history.Where(e => e.Event is StepCommitted && e.WrittenAt > from).Select(e => e.WrittenAt))
+        {
+            longest = longest is { } known && known > at - last ? known : at - last;
+            last = at;
+            if (at > until) break;
+        }
+        return longest;
+    }
+
     /// <summary>Whether a run started from a checkpoint that was spoiled, before it had written it anew.</summary>
     /// <param name="after">The events after it was spoiled.</param>
     /// <param name="spoiled">The checkpoint.</param>

@@ -36,13 +36,13 @@ internal sealed class SmallDisk : IDisposable
         return new SmallDisk(Path.Combine(runDirectory, "checkpoints"), mounted: false);
     }
 
-    /// <summary>From now on nothing can be written there.</summary>
+    /// <summary>Nothing can be written there until something is deleted: say it again and again, because old checkpoints are.</summary>
     public void Fill()
     {
         if (!_mounted)
         {
             if (Directory.Exists(_path)) Directory.Move(_path, _away);
-            File.WriteAllText(_path, "");
+            if (!File.Exists(_path)) File.WriteAllText(_path, "");
             return;
         }
         try

@@ -99,6 +99,16 @@ public sealed class HistoryCheckerTests
     }
 
     [Fact]
+    public void A_standstill_is_the_longest_time_between_steps_while_a_fault_lasts()
+    {
+        var history = History(Good()); // steps 1, 2 and 3 are written after 3, 4 and 8 seconds
+        DateTime Second(double at) => DateTime.UnixEpoch.AddSeconds(at);
+        Assert.Equal(TimeSpan.FromSeconds(0.5), HistoryChecker.Standstill(history, Second(2.5), Second(2.5)));
+        Assert.Equal(TimeSpan.FromSeconds(4), HistoryChecker.Standstill(history, Second(2.5), Second(4.5)));
+        Assert.Null(HistoryChecker.Standstill(history, Second(9), Second(10)));
+    }
+
+    [Fact]
     public void Other_tokens_in_a_step_are_found_whatever_its_digest_says()
     {
         var reference = Good().Aggregate(RunState.Empty, (state, e) => state.Apply(e.Event));
