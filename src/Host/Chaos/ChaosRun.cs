@@ -163,6 +163,7 @@ internal sealed partial class ChaosRun(ChaosOptions options, string name, FaultK
     {
         _problems.AddRange(await RunAudit.OrphansAsync(Directory, ct).ConfigureAwait(false));
         _problems.AddRange(RunAudit.Leftovers(Directory, options.TemporaryFolder));
+        if (_disk is not null) _problems.AddRange(RunAudit.Leftovers(_disk.Folder, options.TemporaryFolder));
         bool linksWereCut = kind is FaultKind.OneWay or FaultKind.Partition;
         var lost = RunAudit.SurvivorsLost(RunAudit.Lines(options.Directory, name), _struck, mayBeRemoved: linksWereCut);
         SurvivorsLost = lost.Count;

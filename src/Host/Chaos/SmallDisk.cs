@@ -22,6 +22,9 @@ internal sealed class SmallDisk : IDisposable
     /// <summary>The plan's setting that puts checkpoints there; null: they are where they always are.</summary>
     public string? Setting => _mounted ? $"checkpoint.directory={_path}" : null;
 
+    /// <summary>The folder of the checkpoints.</summary>
+    public string Folder => _path;
+
     /// <summary>What <see cref="Fill"/> does, in words.</summary>
     public string Words => _mounted ? "filled the disk of the checkpoints until one failed" : "put a file in the place of the checkpoints' folder until one failed";
 
