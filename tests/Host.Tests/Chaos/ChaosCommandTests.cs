@@ -17,7 +17,7 @@ public sealed class ChaosCommandTests
         // A kill at a moment of the journal, a cut, and a spoiled checkpoint.
         string[] kinds = ["phase", "one-way", "bit-flip"];
         var (code, output) = await ProcessUnderTest.RunAsync(
-            Executable.ElasticTrain, ["chaos", Plan, "--run-dir", folder, "--kills", "1", "--steps", "250", "--seed", "11", "--kind", .. kinds], deadline: TimeSpan.FromMinutes(4));
+            Executable.ElasticTrain, ["chaos", Plan, "--run-dir", folder, "--nodes", "2", "--kills", "1", "--steps", "120", "--seed", "11", "--kind", .. kinds], deadline: TimeSpan.FromMinutes(8));
         Assert.True(code == 0, output);
         Assert.DoesNotContain("WRONG", output, StringComparison.Ordinal);
         foreach (string kind in kinds) Assert.Matches($@"(?m)^{kind} +1 +1 .* yes$", output);
