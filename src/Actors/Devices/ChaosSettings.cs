@@ -1,4 +1,8 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using ElasticTrain.Collectives;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Devices;
@@ -6,7 +10,7 @@ namespace ElasticTrain.Actors.Devices;
 /// <summary>
 /// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
 /// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>, <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>,
-/// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>, <c>ELASTICTRAIN_SLOW_NODE=NODE:FACTOR</c>.
+/// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>, <c>ELASTICTRAIN_SLOW_NODE=NODE:FACTOR</c>, <c>ELASTICTRAIN_DATA_LINKS=HOST:PORT</c>.
 /// </summary>
 /// <param name="FlipStep">The step; 0 for none.</param>
 /// <param name="FlipRank">The rank.</param>
@@ -30,6 +34,12 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     /// <summary>How many times as long a rank takes as it needs; 1 for no straggler.</summary>
     public double SlowDown { get; init; } = 1;
 
+    /// <summary>The variable that makes a node's connections to other tensor servers go through whoever listens there, who can cut them.</summary>
+    public const string LinksVariable = "ELASTICTRAIN_DATA_LINKS";
+
+    /// <summary>What this node's connections to other tensor servers go through; null if they are direct.</summary>
+    public IPEndPoint? DataLinks { get; init; }
+
     /// <summary>No faults.</summary>
     public static readonly ChaosSettings None = new(0, 0, 0, null, null);
 
@@ -45,6 +55,11 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
             if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int claimed))
                 throw new BadInputException($"environment variable {ProtocolVariable}", $"'{version}'", "a whole number");
             settings = settings with { ProtocolVersion = claimed };
+        }
+        if (Read(LinksVariable, allowed) is { } links)
+        {
+            if (!IPEndPoint.TryParse(links, out var endpoint) || endpoint.Port == 0) throw new BadInputException($"environment variable {LinksVariable}", $"'{links}'", "an IP address and a port");
+            settings = settings with { DataLinks = endpoint };
         }
         if (Read(FlipVariable, allowed) is not { } text) return settings;
         string[] parts = text.Split(':');
@@ -77,6 +92,21 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     {
         if (SlowDown > 1) Thread.Sleep(took * (SlowDown - 1));
     }
+
+    /// <summary>
+    /// How this node connects to other tensor servers. Through links, it first says a line: its name, where its own server listens, and whom it wants.
+    /// </summary>
+    /// <param name="node">The node's name.</param>
+    /// <param name="own">Endpoint of its tensor server.</param>
+    /// <returns>Null: directly.</returns>
+    public DataPlaneOptions? LinksOf(string node, IPEndPoint own) => DataLinks is not { } links ? null : new DataPlaneOptions
+    {
+        Connect = async (socket, peer, ct) =>
+        {
+            await socket.ConnectAsync(links, ct).ConfigureAwait(false);
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"{node} {own} {peer}\n"), ct).ConfigureAwait(false);
+        },
+    };
 
     /// <summary>Flips the bit if this is the rank for it.</summary>
     public void MaybeFlip(Step step, int rank, NativeBuffer gradient)

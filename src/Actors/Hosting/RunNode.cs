@@ -94,7 +94,7 @@ public sealed class RunNode : IAsyncDisposable
         var system = host.Services.GetRequiredService<ActorSystem>();
         var cluster = Cluster.Get(system);
         var id = new NodeId(options.Name, cluster.SelfAddress.ToString(), cluster.SelfUniqueAddress.Uid);
-        var runtime = new NodeRuntime(id, definition, numericsClass, System.Net.IPAddress.Parse(options.Cluster.Host));
+        var runtime = new NodeRuntime(id, definition, numericsClass, System.Net.IPAddress.Parse(options.Cluster.Host), options.Chaos);
         var notes = new RunNotes();
         var run = StartActors(system, options, runtime, notes, new JournalReader(journal, definition.Run));
         if (options.Cluster.Seeds.Count == 0) await cluster.JoinAsync(cluster.SelfAddress, ct).ConfigureAwait(false);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Akka.Actor;
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Decisions;
+using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Loading;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
@@ -26,8 +27,9 @@ public sealed class NodeRuntime : IAsyncDisposable
     /// <param name="run">What it runs.</param>
     /// <param name="numericsClass">Its golden probe.</param>
     /// <param name="bindAddress">IP address that the tensor server listens on.</param>
+    /// <param name="chaos">Faults injected on purpose; null for none.</param>
     /// <exception cref="BadInputException">The plan's device.memory cannot be kept.</exception>
-    public NodeRuntime(NodeId id, RunDefinition run, Digest256 numericsClass, System.Net.IPAddress bindAddress)
+    public NodeRuntime(NodeId id, RunDefinition run, Digest256 numericsClass, System.Net.IPAddress bindAddress, ChaosSettings? chaos = null)
     {
         var memory = DeviceMemory.Of(run.Plan, run.Layout);
         memory?.Require("device.memory");
@@ -37,7 +39,7 @@ public sealed class NodeRuntime : IAsyncDisposable
         Replicas = new ReplicaDirectory(Pool);
         _server = new DataPlaneServer(new System.Net.IPEndPoint(bindAddress, 0), run.Run, Replicas);
         DataPlane = _server.Endpoint.ToString();
-        Peers = new PeerConnections(run.Run);
+        Peers = new PeerConnections(run.Run, chaos?.LinksOf(id.Name, _server.Endpoint));
         var puller = new ShardPuller(DataPlane, Replicas, Peers, run.Plan.Elastic.SuspectAfter);
         Parameters = memory is { IsStreamed: true }
             ? new StreamedParameters(run.Layout, puller, memory.NodeWindow)

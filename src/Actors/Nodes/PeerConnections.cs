@@ -6,7 +6,8 @@ namespace ElasticTrain.Actors.Nodes;
 
 /// <summary>One tensor connection to each other node, made when first needed and made again after it broke.</summary>
 /// <param name="run">The run that both ends must belong to.</param>
-public sealed class PeerConnections(RunId run) : IAsyncDisposable
+/// <param name="options">Limits of the connections, and how they are made; null for the defaults.</param>
+public sealed class PeerConnections(RunId run, DataPlaneOptions? options = null) : IAsyncDisposable
 {
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
@@ -29,7 +30,7 @@ public sealed class PeerConnections(RunId run) : IAsyncDisposable
     /// <summary>A connection of the caller's own, for what would keep others waiting on the shared one.</summary>
     /// <param name="endpoint">host:port.</param>
     /// <param name="ct">Gives up.</param>
-    public Task<DataPlaneClient> OpenAsync(string endpoint, CancellationToken ct) => DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout, ct: ct);
+    public Task<DataPlaneClient> OpenAsync(string endpoint, CancellationToken ct) => DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout, options, ct);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -46,7 +47,7 @@ public sealed class PeerConnections(RunId run) : IAsyncDisposable
 
     private async Task<DataPlaneClient> ConnectAsync(string endpoint)
     {
-        var client = await DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout).ConfigureAwait(false);
+        var client = await DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout, options).ConfigureAwait(false);
         client.Closed += _ =>
         {
             lock (_gate)

@@ -70,7 +70,8 @@ public sealed class DataPlaneClient : IAsyncDisposable
         FrameConnection? frames = null;
         try
         {
-            await socket.ConnectAsync(peer, deadline.Token).ConfigureAwait(false);
+            if (options.Connect is { } connect) await connect(socket, peer, deadline.Token).ConfigureAwait(false);
+            else await socket.ConnectAsync(peer, deadline.Token).ConfigureAwait(false);
             frames = new FrameConnection(socket, options);
             using (deadline.Token.UnsafeRegister(_ => frames.Abort(null), null))
                 await GreetAsync(frames, run).ConfigureAwait(false);

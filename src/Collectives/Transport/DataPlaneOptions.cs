@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+
 namespace ElasticTrain.Collectives;
 
 /// <summary>Limits of the data plane. The defaults suit one machine and a local network.</summary>
@@ -35,6 +38,9 @@ public sealed record DataPlaneOptions
 
     /// <summary>Keeps a copy of the frames sent, for tests that replay them.</summary>
     public FrameRecorder? Recorder { get; init; }
+
+    /// <summary>Connects a client's socket to a peer; null: directly. Chaos runs put a link in between that can be cut.</summary>
+    public Func<Socket, IPEndPoint, CancellationToken, Task>? Connect { get; init; }
 
     internal TimeSpan FrameTimeout(long bytes) => StallTimeout + TimeSpan.FromSeconds((double)bytes / MinimumBytesPerSecond);
 }

@@ -12,10 +12,21 @@ namespace ElasticTrain.Host.Chaos;
 /// <param name="Kinds">Which kinds.</param>
 /// <param name="Seed">Everything random follows from it.</param>
 /// <param name="Steps">Each run's total.</param>
+/// <param name="RestartAfter">How long after its end a node is started again.</param>
+/// <param name="Bound">With enough workers alive a step is committed within this time, or <c>status</c> says why not.</param>
 /// <param name="Patience">A run without a journaled event for this long hangs.</param>
 internal sealed record ChaosOptions(
-    Plan Plan, string PlanFile, IReadOnlyList<string> Sets, string Directory, int Nodes, int Faults, IReadOnlyList<FaultKind> Kinds, int Seed, long Steps, TimeSpan Patience)
+    Plan Plan, string PlanFile, IReadOnlyList<string> Sets, string Directory, int Nodes, int Faults, IReadOnlyList<FaultKind> Kinds, int Seed, long Steps,
+    TimeSpan RestartAfter, TimeSpan Bound, TimeSpan Patience)
 {
-    /// <summary>The most faults that one run is given: enough steps between them to recover.</summary>
-    public int FaultsPerRun => (int)Math.Clamp(Steps / 8, 1, 5);
+    /// <summary>Where the runs' processes put temporary files: what is left there at the end, they have leaked.</summary>
+    public required string TemporaryFolder { get; init; }
+
+    /// <summary>Node processes of a run of a kind; null: one process without a Lighthouse.</summary>
+    public int? NodesOf(FaultKind kind) => kind switch
+    {
+        FaultKind.SingleProcess => null,
+        FaultKind.FourOfFive => Math.Max(5, Nodes),
+        _ => Nodes,
+    };
 }

@@ -12,7 +12,7 @@ internal sealed class ChaosSession(ChaosOptions options, Action<string> say)
     private RunState _reference = RunState.Empty;
 
     /// <summary>Runs everything.</summary>
-    /// <returns>0 if every run's bits equal the reference's and every journal obeys the rules, otherwise 1.</returns>
+    /// <returns>0 if every run's bits equal the reference's and every rule was kept, otherwise 1.</returns>
     public async Task<int> RunAsync(CancellationToken ct)
     {
         say($"reference: {options.Steps} steps in one process, undisturbed");
@@ -20,7 +20,8 @@ internal sealed class ChaosSession(ChaosOptions options, Action<string> say)
         await reference.ExecuteAsync(ct).ConfigureAwait(false);
         _reference = State(reference);
         foreach (string violation in HistoryChecker.Violations(reference.Journal.History)) throw new ElasticTrainException($"The reference's journal is wrong: {violation}");
-        if (reference.Problem is { } problem) throw new ElasticTrainException($"The reference did not finish: {problem}; see {Path.Combine(options.Directory, "nodes", "reference.log")}");
+        if (reference.Problems.Count > 0)
+            throw new ElasticTrainException($"The reference did not end well: {string.Join("; ", reference.Problems)}; see {Path.Combine(options.Directory, "nodes", "reference.log")}");
 
         var results = new List<KindResult>();
         foreach (var kind in options.Kinds) results.Add(await DisturbAsync(kind, ct).ConfigureAwait(false));
@@ -31,48 +32,55 @@ internal sealed class ChaosSession(ChaosOptions options, Action<string> say)
 
     private async Task<KindResult> DisturbAsync(FaultKind kind, CancellationToken ct)
     {
-        var random = new Random((options.Seed * 31) + (int)kind);
         var faults = new List<Fault>();
-        int runs = 0, wrong = 0;
+        var result = new KindResult(kind, 0, 0, [], 0);
         // A run may end before all its faults have struck: the rest goes to a further one.
-        for (; faults.Count < options.Faults; runs++)
+        for (int runs = 0; faults.Count < options.Faults; runs++)
         {
+            string label = ChaosSchedule.Name(kind);
             if (runs > 2 * options.Faults)
             {
-                say($"{kind}: only {faults.Count} faults in {runs} runs; more steps (--steps) leave more time");
-                wrong++;
+                say($"{label}: only {faults.Count} faults in {runs} runs; more steps (--steps) leave more time");
+                result = result with { Wrong = result.Wrong + 1 };
                 break;
             }
-            string name = string.Create(CultureInfo.InvariantCulture, $"{kind.ToString().ToLowerInvariant()}-{runs + 1}");
-            var run = new ChaosRun(options, name, kind == FaultKind.SingleProcess ? null : options.Nodes, Plan(kind, random, options.Faults - faults.Count), say);
+            var planned = ChaosSchedule.Plan(options.Seed, kind, runs, options.Steps, options.Faults - faults.Count);
+            var run = new ChaosRun(options, string.Create(CultureInfo.InvariantCulture, $"{label}-{runs + 1}"), kind, planned, say);
             ShareData(run.Directory);
             await run.ExecuteAsync(ct).ConfigureAwait(false);
             faults.AddRange(run.Faults);
-            List<string> problems = [.. HistoryChecker.Violations(run.Journal.History)];
-            if (run.Problem is { } problem) problems.Add(problem);
-            else if (HistoryChecker.Difference(_reference, State(run)) is { } difference) problems.Add(difference);
-            foreach (string found in problems) say($"{name}: WRONG: {found} (see {run.Directory})");
-            if (problems.Count > 0) wrong++;
-            else say($"{name}: {options.Steps} steps, {run.Faults.Count} faults, bits equal");
+            var problems = Problems(run);
+            foreach (string found in problems) say($"{run.Name}: WRONG: {found} (see {run.Directory})");
+            if (problems.Count == 0) say($"{run.Name}: {options.Steps} steps, {run.Faults.Count} faults, bits equal");
+            result = result with
+            {
+                Runs = runs + 1,
+                Wrong = result.Wrong + (problems.Count > 0 ? 1 : 0),
+                Standstill = run.Faults.Select(f => HistoryChecker.Standstill(run.Journal.History, f.At, f.Until)).Append(result.Standstill).Max(),
+                Replayed = result.Replayed + HistoryChecker.Replayed(run.Journal.History),
+                SurvivorsLost = result.SurvivorsLost + run.SurvivorsLost,
+                Explained = result.Explained + run.Explained,
+                Growth = run.Memory.Growth is { } growth ? Math.Max(growth, result.Growth ?? growth) : result.Growth,
+            };
         }
-        return new KindResult(kind, runs, faults.Count, [.. faults.Where(f => f.ToNextCommit is not null).Select(f => f.ToNextCommit!.Value)], wrong);
+        return result with { Faults = faults.Count, Times = [.. faults.Where(f => f.ToNextCommit is not null).Select(f => f.ToNextCommit!.Value)] };
     }
 
-    private List<PlannedFault> Plan(FaultKind kind, Random random, int wanted)
+    private IReadOnlyList<string> Problems(ChaosRun run)
     {
-        int count = Math.Min(wanted, options.FaultsPerRun);
-        return [.. Enumerable.Range(0, count).Select(_ => random.NextInt64(0, Math.Max(1, options.Steps - 3))).Order()
-            .Select(step => new PlannedFault(kind, step, random.NextDouble() * 1.5, random.NextDouble(), TimeSpan.FromSeconds(0.2 + (random.NextDouble() * 7))))];
+        List<string> problems = [.. HistoryChecker.Violations(run.Journal.History), .. run.Problems, .. run.SpoiledStarts];
+        if (HistoryChecker.Difference(_reference, State(run)) is { } difference) problems.Add(difference);
+        return problems;
     }
 
     /// <summary>The reference's prepared data serve all runs of the plan: preparing them is not what is tested.</summary>
     private void ShareData(string directory)
     {
         string from = Path.Combine(options.Directory, "reference", "data"), to = Path.Combine(directory, "data");
-        foreach (string file in System.IO.Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
         {
             string target = Path.Combine(to, Path.GetRelativePath(from, file));
-            System.IO.Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(file, target);
         }
     }

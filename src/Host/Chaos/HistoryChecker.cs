@@ -21,6 +21,7 @@ internal static class HistoryChecker
         var writers = new HashSet<string>();
         var inSync = new List<ReplicaPlacement>();
         var recruited = new HashSet<ReplicaPlacement>();
+        var seals = new Dictionary<Lineage, Digest256>();
         Lineage last = default;
         Term term = new(0);
         int replica = 0;
@@ -58,9 +59,12 @@ internal static class HistoryChecker
                     break;
                 case CheckpointSealed e:
                     if (!OnChain(e.Version)) Say($"a checkpoint of {e.Version} is sealed, which is not committed");
+                    if (seals.TryGetValue(e.Version, out var state) && state != e.State) Say($"the state of {e.Version} is {e.State.Short}, sealed before as {state.Short}");
+                    seals[e.Version] = e.State;
                     break;
                 case ReplicasPlaced e:
                     if (!OnChain(e.From)) Say($"replicas start from {e.From}, which is not committed");
+                    else if (e.From.Step != Step.Zero && !seals.ContainsKey(e.From)) Say($"replicas start from {e.From}, which is not sealed");
                     foreach (var placement in e.Placements)
                     {
                         if (placement.Replica.Value <= replica) Say($"replica number {placement.Replica} is used again");
@@ -87,6 +91,9 @@ internal static class HistoryChecker
                         if (inSync.All(p => p.Shard != placement.Shard)) Say($"the last replica of {placement.Shard} leaves");
                     }
                     break;
+                case ReplicaDiverged e:
+                    foreach (var suspect in seals.Keys.Where(v => v.Step >= e.SuspectFrom).ToList()) seals.Remove(suspect);
+                    break;
                 case RunFinished e:
                     if (e.Version != last) Say($"the run finished at {e.Version} after {last}");
                     break;
@@ -112,9 +119,54 @@ internal static class HistoryChecker
         foreach (var (expected, found) in reference.Committed.Zip(run.Committed))
             if (expected.Digest != found.Digest || expected.LossBits != found.LossBits)
                 return $"step {expected.Step}: loss bits {found.LossBits:x8} and digest {found.Digest.Short}, the reference has {expected.LossBits:x8} and {expected.Digest.Short}";
+        foreach (var (expected, found) in reference.Committed.Zip(run.Committed))
+            if (expected != found) return $"step {expected.Step}: {found}, the reference has {expected}";
         if (reference.Committed.Count != run.Committed.Count) return $"{run.Committed.Count} steps, the reference has {reference.Committed.Count}";
         var (state, wanted) = (Final(run), Final(reference));
         return state == wanted ? null : $"final state {state?.Short ?? "none"}, the reference has {wanted?.Short ?? "none"}";
+    }
+
+    /// <summary>Committed steps that were computed again because replicas started anew from a checkpoint.</summary>
+    public static long Replayed(IEnumerable<JournaledEvent> history)
+    {
+        long committed = 0, replayed = 0;
+        foreach (var e in history)
+        {
+            if (e.Event is StepCommitted step) committed = step.Step.Value;
+            else if (e.Event is ReplicasPlaced placed) replayed += committed - placed.From.Step.Value;
+        }
+        return replayed;
+    }
+
+    /// <summary>The longest time between two committed steps while a fault lasted and right after it; null if nothing was committed after it.</summary>
+    /// <param name="history">All events.</param>
+    /// <param name="from">When it struck, UTC.</param>
+    /// <param name="until">When it was over.</param>
+    public static TimeSpan? Standstill(IEnumerable<JournaledEvent> history, DateTime from, DateTime until)
+    {
+        DateTime last = from;
+        TimeSpan? longest = null;
+        foreach (var at in history.Where(e => e.Event is StepCommitted && e.WrittenAt > from).Select(e => e.WrittenAt))
+        {
+            longest = longest is { } known && known > at - last ? known : at - last;
+            last = at;
+            if (at > until) break;
+        }
+        return longest;
+    }
+
+    /// <summary>Whether a run started from a checkpoint that was spoiled, before it had written it anew.</summary>
+    /// <param name="after">The events after it was spoiled.</param>
+    /// <param name="spoiled">The checkpoint.</param>
+    /// <returns>What is wrong, or null.</returns>
+    public static string? SpoiledStart(IEnumerable<JournaledEvent> after, Lineage spoiled)
+    {
+        foreach (var e in after)
+        {
+            if (e.Event is CheckpointSealed anew && anew.Version == spoiled) return null;
+            if (e.Event is ReplicasPlaced placed && placed.From == spoiled) return $"event {e.SequenceNumber}: replicas start from {spoiled}, a checkpoint in which a bit was flipped";
+        }
+        return null;
     }
 
     private static Digest256? Final(RunState state) => state.Seals.LastOrDefault(s => s.Version == state.CommittedVersion)?.State;

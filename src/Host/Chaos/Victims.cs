@@ -5,30 +5,27 @@ using ElasticTrain.Host.Launching;
 
 namespace ElasticTrain.Host.Chaos;
 
-/// <summary>Finds the processes of one run, started by its own <c>train</c>, and sends them signals. Never touches any other.</summary>
+/// <summary>A process of a run.</summary>
+/// <param name="Name">Its name in the run.</param>
+/// <param name="Process">The process.</param>
+internal sealed record Victim(string Name, ProcessIdentity Process)
+{
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Name} (process {Process.Pid})");
+}
+
+/// <summary>Finds the processes of one run, started by its own <c>train</c> or for it, and sends them signals. Never touches any other.</summary>
 /// <param name="directory">The run's folder.</param>
 internal sealed class Victims(string directory)
 {
-    private const string Seed = "lighthouse";
+    /// <summary>The Lighthouse's name.</summary>
+    public const string Seed = "lighthouse";
 
     /// <summary>Everything of this run that lives, without its launcher.</summary>
-    public IReadOnlyList<(string Name, ProcessIdentity Process)> Live() => PidFile.Live(directory);
+    public IReadOnlyList<Victim> Live() => [.. PidFile.Live(directory).Select(p => new Victim(p.Name, p.Process))];
 
-    /// <summary>The process that a fault strikes now; null while there is none (it is being started, say).</summary>
-    /// <param name="fault">The fault.</param>
-    /// <param name="coordinator">Process number of the coordinator.</param>
-    public (string Name, ProcessIdentity Process)? Choose(PlannedFault fault, int? coordinator)
-    {
-        var live = Live();
-        var candidates = live.Where(p => fault.Kind switch
-        {
-            FaultKind.Worker => p.Name != Seed && p.Process.Pid != coordinator,
-            FaultKind.Coordinator => p.Process.Pid == coordinator,
-            FaultKind.Lighthouse => p.Name == Seed,
-            _ => true,
-        }).ToList();
-        return candidates.Count == 0 ? null : candidates[(int)(fault.Roll * candidates.Count)];
-    }
+    /// <summary>Its nodes that live.</summary>
+    public IReadOnlyList<Victim> Nodes() => [.. Live().Where(p => p.Name != Seed)];
 
     /// <summary>Sends a signal to a process if it is still the one that was found.</summary>
     public static void Send(ProcessIdentity process, int signal)
@@ -39,10 +36,6 @@ internal sealed class Victims(string directory)
     /// <summary>Kills everything of this run, also what is stopped.</summary>
     public void KillAll()
     {
-        foreach (var (_, process) in Live()) Send(process, Signals.Kill9);
+        foreach (var victim in Live()) Send(victim.Process, Signals.Kill9);
     }
-
-    /// <summary>A process in words.</summary>
-    public static string Describe((string Name, ProcessIdentity Process) victim) =>
-        string.Create(CultureInfo.InvariantCulture, $"{victim.Name} (process {victim.Process.Pid})");
 }

@@ -66,6 +66,58 @@ public sealed class HistoryCheckerTests
     }
 
     [Fact]
+    public void A_start_from_a_checkpoint_that_is_not_sealed_is_found() =>
+        Assert.Contains(Check(e => e[7] = (Placed(1, 2), "b")), v => v.StartsWith("event 8: replicas start from 1:", StringComparison.Ordinal) && v.EndsWith("which is not sealed", StringComparison.Ordinal));
+
+    [Fact]
+    public void A_start_from_a_checkpoint_that_a_divergence_has_made_doubtful_is_found()
+    {
+        var diverged = new ReplicaDiverged(new ShardId(0), Version(2), []);
+        Assert.Contains(Check(e => e.Insert(7, (diverged, "b"))), v => v.StartsWith("event 9: replicas start from 2:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Two_seals_of_one_version_with_other_states_are_found() =>
+        Assert.Contains(Check(e => e.Insert(6, (Seal(2) with { State = Digest256.Of("other") }, "a"))), v => v.StartsWith("event 7: the state of 2:", StringComparison.Ordinal));
+
+    [Fact]
+    public void A_start_from_a_spoiled_checkpoint_is_found_unless_it_was_written_anew()
+    {
+        var after = History(Good()).Skip(6).ToList();
+        Assert.StartsWith("event 8: replicas start from 2:", HistoryChecker.SpoiledStart(after, Version(2))!, StringComparison.Ordinal);
+        Assert.Null(HistoryChecker.SpoiledStart(after, Version(1)));
+        Assert.Null(HistoryChecker.SpoiledStart(History(Good()).Skip(5), Version(2)));
+    }
+
+    [Fact]
+    public void Replayed_steps_are_those_between_the_checkpoint_and_the_last_commit()
+    {
+        Assert.Equal(0, HistoryChecker.Replayed(History(Good())));
+        var events = Good();
+        events.Insert(9, (Placed(2, 3), "b"));
+        Assert.Equal(1, HistoryChecker.Replayed(History(events)));
+    }
+
+    [Fact]
+    public void A_standstill_is_the_longest_time_between_steps_while_a_fault_lasts()
+    {
+        var history = History(Good()); // steps 1, 2 and 3 are written after 3, 4 and 8 seconds
+        DateTime Second(double at) => DateTime.UnixEpoch.AddSeconds(at);
+        Assert.Equal(TimeSpan.FromSeconds(0.5), HistoryChecker.Standstill(history, Second(2.5), Second(2.5)));
+        Assert.Equal(TimeSpan.FromSeconds(4), HistoryChecker.Standstill(history, Second(2.5), Second(4.5)));
+        Assert.Null(HistoryChecker.Standstill(history, Second(9), Second(10)));
+    }
+
+    [Fact]
+    public void Other_tokens_in_a_step_are_found_whatever_its_digest_says()
+    {
+        var reference = Good().Aggregate(RunState.Empty, (state, e) => state.Apply(e.Event));
+        var fewer = Good();
+        fewer[4] = (Commit(2) with { Tokens = 63 }, "a");
+        Assert.StartsWith("step 2:", HistoryChecker.Difference(reference, fewer.Aggregate(RunState.Empty, (state, e) => state.Apply(e.Event)))!, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_digest_of_another_step_and_a_count_of_updates_that_jumps_are_found()
     {
         Assert.Contains(Check(e => e[4] = (Commit(2) with { Digest = Version(1).Digest }, "a")), v => v.Contains("is that of another step", StringComparison.Ordinal));
