@@ -134,6 +134,8 @@ public sealed partial class Coordinator
             if (kept.Count == wanted) continue;
             surplus.Add(kept.FirstOrDefault(r => kept.Any(k => _moves.TryGetValue(k.Id, out var from) && from == r.Id)) ?? kept[^1]);
         }
+        // None goes whose last state nobody has compared: devices have computed on it.
+        surplus.RemoveAll(r => r.Applied != _version || !_replicas.InSyncOf(r.Shard).Any(s => s != r && s.Applied == _version));
         if (surplus.Count > 0) RemoveWhereSiblingsRemain(surplus, "their successors are in sync");
     }
 
@@ -250,6 +252,28 @@ public sealed partial class Coordinator
         {
             if (_phase == Phase.Loading && attempt == _attempt) Rewind(reason);
         });
+    }
+
+    /// <summary>
+    /// Compares the states of a shard's replicas as soon as they have applied a step. Their next seals say the same later, but a replica may have left its
+    /// in-sync set by then, while gradients that were computed on its parameters stay.
+    /// </summary>
+    /// <returns>Whether they differ, and the step was given up.</returns>
+    private bool DiffersFromSibling(LiveReplica replica)
+    {
+        // 0: nothing was computed, or by another life of the coordinator.
+        if (_phase != Phase.Stepping || !replica.IsInSync || replica.Checksum is null or 0) return false;
+        if (_state.Divergence is { } open && open.Shard == replica.Shard && open.Input == replica.Applied && open.Findings.Select(f => f.StateChecksum).Distinct().Count() > 1)
+            Resolve(State(replica));
+        foreach (var sibling in _replicas.InSyncOf(replica.Shard))
+        {
+            if (sibling.Applied != replica.Applied || sibling.Checksum is null or 0 || sibling.Checksum == replica.Checksum) continue;
+            Diverge(new SealConflict(State(sibling), State(replica)));
+            return true;
+        }
+        return false;
+
+        static GradientSealed State(LiveReplica of) => new(of.Shard, of.Id, of.Applied, 0, true, 0) { StateChecksum = of.Checksum };
     }
 
     /// <summary>A replay has come to where replicas had differed: now it shows who was wrong.</summary>

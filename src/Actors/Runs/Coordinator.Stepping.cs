@@ -277,6 +277,7 @@ public sealed partial class Coordinator
         if (_replicas.Find(message.Replica) is not { } replica || message.Applied.Step < replica.Applied.Step) return;
         replica.Applied = message.Applied;
         replica.Checksum = message.StateChecksum;
+        if (DiffersFromSibling(replica)) return;
         // A frozen shard seals nothing: an observer of it shows by the version alone that it has kept up.
         if (!replica.IsInSync && message.Applied == _version && _lastApply is { } last && ParameterLayout.IsFrozen(_run.Layout.Shards[replica.Shard.Value], last.FrozenPrefix)) Admit(replica);
         if (_progress is { IsComplete: true, FrozenPrefix: > 0 }) TryDecide();
