@@ -21,7 +21,7 @@ public sealed class StateChecksumTests
 
     private static ulong Checksum(ShardId shard, int flipped)
     {
-        using var state = new ShardState(Layout, shard, new OptimizerConstants(0.9f, 0.95f, 1e-8f, 0.1f, 0.001f));
+        using var state = new ShardState(Layout, shard, new OptimizerConstants(0.9f, 0.95f, 1e-8f, 0.001f));
         state.Initialize(1);
         if (flipped >= 0) state.Parameters.Span[flipped] += 0.5f;
         var step = new ApplyStep(
