@@ -25,7 +25,8 @@ public sealed class StateChecksumTests
         state.Initialize(1);
         if (flipped >= 0) state.Parameters.Span[flipped] += 0.5f;
         var step = new ApplyStep(
-            new Term(1), Sample.Version(0), Sample.Version(1), Sample.Commit(1), 1f, 0.1f, 0.05f, 0, false, new long[Layout.MoeLayerCount * Layout.Config.NRoutedExperts]) { WeightDecay = 0.1f };
+            new Term(1), Sample.Version(0), Sample.Version(1), Sample.Commit(1), 1f, 0.1f, 0.05f, 0, false, new long[Layout.MoeLayerCount * Layout.Config.NRoutedExperts])
+        { WeightDecay = 0.1f };
         return state.Apply(step, new float[state.Info.Length]);
     }
 }
