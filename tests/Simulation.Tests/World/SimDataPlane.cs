@@ -1,7 +1,7 @@
+using ElasticTrain.Actors.Runs;
 using ElasticTrain.Collectives;
 using ElasticTrain.Core;
 using ElasticTrain.Simulation.Tests.Processes;
-using ElasticTrain.Actors.Runs;
 
 namespace ElasticTrain.Simulation.Tests.World;
 
