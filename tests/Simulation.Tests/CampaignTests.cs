@@ -37,6 +37,8 @@ public sealed class CampaignTests
     [InlineData(764)] // a frozen shard's replica fell behind for ever
     [InlineData(850)] // a replica was in sync on a node that nobody knew any more
     [InlineData(1131)] // a late copy of a pause paused a run that had gone on
+    [InlineData(207377)] // an observer's confirmation was lost, and nobody asked for it again
+    [InlineData(500461)] // a replica with a flipped bit moved away before anybody compared it
     public void Schedules_that_have_failed_before(ulong seed)
     {
         using var simulation = new Simulation(Scenario.Of(seed));
