@@ -134,10 +134,16 @@ public sealed partial class Coordinator
             if (kept.Count == wanted) continue;
             surplus.Add(kept.FirstOrDefault(r => kept.Any(k => _moves.TryGetValue(k.Id, out var from) && from == r.Id)) ?? kept[^1]);
         }
-        // None goes whose last state nobody has compared: devices have computed on it.
-        surplus.RemoveAll(r => r.Applied != _version || !_replicas.InSyncOf(r.Shard).Any(s => s != r && s.Applied == _version));
+        surplus.RemoveAll(r => !HasShownItsState(r));
         if (surplus.Count > 0) RemoveWhereSiblingsRemain(surplus, "their successors are in sync");
     }
+
+    /// <summary>
+    /// Whether a replica's state has proved equal to a sibling's at the newest version. One that goes before that takes the proof with it that what devices have pulled
+    /// from it was right.
+    /// </summary>
+    private bool HasShownItsState(LiveReplica replica) => replica.Applied == _version && _replicas.InSyncOf(replica.Shard)
+        .Any(r => r != replica && r.Applied == _version && (r.Checksum is not { } a || replica.Checksum is not { } b || a == b));
 
     private bool Recruit(ShardId shard, NodeId node, ReplicaId? movesFrom, string reason)
     {

@@ -351,7 +351,8 @@ public sealed partial class Coordinator
     private void ResendApply()
     {
         if (_lastApply is null) return;
-        foreach (var replica in _replicas.InSync)
+        // Observers too: they have the decision from their siblings, but what they said about it may be lost.
+        foreach (var replica in _replicas.All)
             if (replica.Applied != _lastApply.Output) _host.Tell(replica.Actor, _lastApply);
     }
 

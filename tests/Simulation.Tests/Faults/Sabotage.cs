@@ -21,7 +21,7 @@ public enum Sabotage
     /// <summary>A replica's bits change, and nobody was told that they would.</summary>
     WrongState,
 
-    /// <summary>The storage gives out checkpoints that were never sealed.</summary>
+    /// <summary>The journal forgets seals, and the storage gives out checkpoints without one.</summary>
     UnsealedCheckpoint,
 
     /// <summary>Devices never answer.</summary>

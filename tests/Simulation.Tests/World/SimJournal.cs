@@ -71,7 +71,12 @@ public sealed class SimJournal(Simulation sim)
         }
         foreach (var given in batch)
         {
-            var @event = sim.Sabotage == Sabotage.JournalForgets && given is StepCommitted { Step.Value: 3 } lost ? new CheckpointFailed(lost.Step, "forgotten") : given;
+            var @event = (sim.Sabotage, given) switch
+            {
+                (Sabotage.JournalForgets, StepCommitted { Step.Value: 3 } lost) => new CheckpointFailed(lost.Step, "forgotten"),
+                (Sabotage.UnsealedCheckpoint, CheckpointSealed seal) => new CheckpointFailed(seal.Version.Step, "forgotten"),
+                _ => given,
+            };
             _events.Add(@event);
             sim.Trace?.Invoke($"journal {_events.Count}: {@event} by {writer.Ref}");
             sim.Oracle.OnEvent(@event, writer.Number);
