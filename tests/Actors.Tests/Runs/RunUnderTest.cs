@@ -37,6 +37,7 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
     protected static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private readonly TestRun _run;
+    private readonly HashSet<ReplicaId> _placed = [];
 
     protected RunUnderTest(TestRun run, string plan = "") : base(Config)
     {
@@ -102,8 +103,10 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
         while (starts.Count < Shards.Length)
         {
             var start = (StartReplica)Region.ExpectMsg<ShardEnvelope>().Message;
-            if (starts.All(s => s.Shard != start.Shard)) starts.Add(start);
+            // An earlier placement's are said again until they are answered, and may still lie here.
+            if (!_placed.Contains(start.Replica) && starts.All(s => s.Shard != start.Shard)) starts.Add(start);
         }
+        _placed.UnionWith(starts.Select(s => s.Replica));
         foreach (var start in starts)
             coordinator.Tell(new ReplicaReady(start.Shard, start.Replica, start.Source.Version, Shards[start.Shard.Value]), Shards[start.Shard.Value]);
         Holding = Held(starts, Shards, starts[0].Source.Version);
