@@ -39,7 +39,7 @@ public sealed partial class Coordinator
         if (_state.Replicas.Count > 0)
         {
             var found = _state.Replicas.Where(IsFound).ToList();
-            bool whole = found.Select(p => p.Shard).Distinct().Count() == _run.Layout.Shards.Count;
+            bool whole = IsWhole(found.Select(p => p.Shard));
             bool patient = _host.UtcNow - _gatheringSince < _run.Plan.Elastic.SuspectAfter;
             if (_state.Replicas.Except(found).Any(MayBeFound) && (!whole || patient))
             {
@@ -72,18 +72,16 @@ public sealed partial class Coordinator
         if (_phase != Phase.Promising) return;
         var found = _state.Replicas.Where(IsFound).ToList();
         var missing = found.Where(p => !_reports.ContainsKey(p.Replica)).ToList();
-        if (missing.Count > 0 && IsWhole(found) && (!IsWhole(_reports.Values.Select(r => r.Report)) || _host.UtcNow - _promisingSince < _run.Plan.Elastic.SuspectAfter))
+        if (missing.Count > 0 && IsWhole(found.Select(p => p.Shard)) && (!IsWhole(_reports.Values.Select(r => r.Report.Shard)) || _host.UtcNow - _promisingSince < _run.Plan.Elastic.SuspectAfter))
         {
             foreach (var placement in missing) _host.Tell(_roster.Holder(placement)!.Actor, new PromiseTerm(_term));
             return;
         }
-        if (IsWhole(_reports.Values.Select(r => r.Report))) TakeOver();
+        if (IsWhole(_reports.Values.Select(r => r.Report.Shard))) TakeOver();
         else Rewind("a replica was lost during the take-over");
     }
 
-    private bool IsWhole(IEnumerable<ReplicaPlacement> placements) => placements.Select(p => p.Shard).Distinct().Count() == _run.Layout.Shards.Count;
-
-    private bool IsWhole(IEnumerable<ReplicaReport> reports) => reports.Select(r => r.Shard).Distinct().Count() == _run.Layout.Shards.Count;
+    private bool IsWhole(IEnumerable<ShardId> shards) => shards.Distinct().Count() == _run.Layout.Shards.Count;
 
     private void OnReport(ReplicaReport report, IActorRef sender)
     {
@@ -102,7 +100,7 @@ public sealed partial class Coordinator
             ? version == newest.Applied
             : newest.Applied.Step == _state.CommittedVersion.Step.Next && newest.Decision?.Input == _state.CommittedVersion;
         var usable = _state.Replicas.Where(p => _reports.TryGetValue(p.Replica, out var r) && CanReach(r.Report, newest)).ToList();
-        if (!known || !IsWhole(usable))
+        if (!known || !IsWhole(usable.Select(p => p.Shard)))
         {
             Rewind($"the replicas are at different points (newest {newest.Applied}, {_state.Replicas.Count - usable.Count} elsewhere)");
             return;

@@ -49,7 +49,7 @@ public sealed partial class Coordinator
                 var lost = _placing.Where(which).ToList();
                 if (lost.Count == 0) return;
                 var left = _placing.Except(lost).ToList();
-                if (!IsWhole(left))
+                if (!IsWhole(left.Select(p => p.Shard)))
                 {
                     Rewind(reason);
                     return;
@@ -80,7 +80,7 @@ public sealed partial class Coordinator
         var removed = new List<ReplicaPlacement>();
         foreach (var replica in replicas)
         {
-            if (replica.IsInSync && _replicas.WouldLose([replica.Id])) continue;
+            if (_replicas.IsLast(replica)) continue;
             _replicas.Remove(replica.Id);
             _observerSeals.Remove(replica.Id);
             _moves.Remove(replica.Id);
@@ -103,7 +103,7 @@ public sealed partial class Coordinator
     private void MaintainReplicas()
     {
         if (_stopping) return;
-        var holders = _roster.Workers.Where(w => !w.Unreachable && !w.LinkLost && !w.Draining).Select(w => w.Hello.Node).ToHashSet();
+        var holders = _roster.Workers.Where(w => w.CanHold).Select(w => w.Hello.Node).ToHashSet();
         int wanted = Math.Min(_run.Plan.Elastic.Replicas, holders.Count);
         if (wanted == 0) return;
         foreach (var recruit in _recruits.Values.Where(r => !holders.Contains(r.Placement.Node) || _host.UtcNow - r.Since > RecruitPatience).ToList()) GiveUp(recruit);
@@ -143,7 +143,7 @@ public sealed partial class Coordinator
     /// from it was right.
     /// </summary>
     private bool HasShownItsState(LiveReplica replica) => replica.Applied == _version && _replicas.InSyncOf(replica.Shard)
-        .Any(r => r != replica && r.Applied == _version && (r.Checksum is not { } a || replica.Checksum is not { } b || a == b));
+        .Any(r => r != replica && r.Applied == _version && StepProgress.CanBeSameState(r.Checksum, replica.Checksum));
 
     private bool Recruit(ShardId shard, NodeId node, ReplicaId? movesFrom, string reason)
     {
@@ -222,7 +222,7 @@ public sealed partial class Coordinator
         foreach (var observer in _replicas.Observers.Where(o => o.Applied == _version).ToList())
         {
             var primary = _replicas.Primary(observer.Shard);
-            if (primary.Applied == _version && (observer.Checksum is not { } a || primary.Checksum is not { } b || a == b)) Admit(observer);
+            if (primary.Applied == _version && StepProgress.CanBeSameState(observer.Checksum, primary.Checksum)) Admit(observer);
         }
     }
 

@@ -53,9 +53,6 @@ public sealed class ReplicaSets
     /// <summary>Those that still follow a sibling.</summary>
     public IEnumerable<LiveReplica> Observers => All.Where(r => !r.IsInSync);
 
-    /// <summary>Whether every shard has a replica in sync.</summary>
-    public bool IsWhole => _byShard.All(r => r.Count > 0 && r[0].IsInSync);
-
     /// <summary>A shard's replicas: the in-sync ones in the order in which they came, then the observers.</summary>
     public IReadOnlyList<LiveReplica> Of(ShardId shard) => _byShard[shard.Value];
 
@@ -75,6 +72,9 @@ public sealed class ReplicaSets
         var gone = ids.ToHashSet();
         return _byShard.Any(replicas => replicas.Any(r => r.IsInSync) && replicas.All(r => !r.IsInSync || gone.Contains(r.Id)));
     }
+
+    /// <summary>Whether a replica is all that its shard has in sync.</summary>
+    public bool IsLast(LiveReplica replica) => replica.IsInSync && InSyncOf(replica.Shard).Count() == 1;
 
     /// <summary>Adds a replica; false if it is known already.</summary>
     public bool Add(LiveReplica replica)

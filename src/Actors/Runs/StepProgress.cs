@@ -145,5 +145,8 @@ public sealed class StepProgress
 
     /// <summary>Whether two seals of one shard and step can both be right.</summary>
     public static bool Agree(GradientSealed one, GradientSealed other) =>
-        one.GradientDigest == other.GradientDigest && (one.StateChecksum is not { } a || other.StateChecksum is not { } b || a == b);
+        one.GradientDigest == other.GradientDigest && CanBeSameState(one.StateChecksum, other.StateChecksum);
+
+    /// <summary>Whether two checksums of a shard's state at one version can both be right: where one is unknown, nothing speaks against it.</summary>
+    public static bool CanBeSameState(ulong? one, ulong? other) => one is not { } a || other is not { } b || a == b;
 }

@@ -171,7 +171,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
     private void OnMemberEvent(ClusterEvent.IMemberEvent message)
     {
         if (message is not (ClusterEvent.MemberRemoved or ClusterEvent.MemberDowned or ClusterEvent.MemberExited)) return;
-        if (_current is { } current && current.Node != _node.Id && current.Node.Uid == message.Member.UniqueAddress.Uid && current.Node.Address == message.Member.Address.ToString())
+        if (_current is { } current && current.Node != _node.Id && current.Node.Is(message.Member))
             Vacate(current.Term, current.Node, DateTime.MaxValue);
     }
 
@@ -208,7 +208,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
 
     private List<Member> Rivals() => [.. _cluster.State.Members.Where(m =>
         m.HasRole(RunNode.CoordinatorRole) && m.Status is MemberStatus.Up or MemberStatus.WeaklyUp && !m.UniqueAddress.Equals(_cluster.SelfUniqueAddress)
-        && !(_lost is { } lost && m.UniqueAddress.Uid == lost.Uid && m.Address.ToString() == lost.Address))];
+        && _lost?.Is(m) != true)];
 
     /// <summary>Its holder is given the time to be heard; if it is silent, its term is known then, and the next one is taken.</summary>
     private void OnTermSeen(TermSeen message)

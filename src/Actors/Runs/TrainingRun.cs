@@ -113,10 +113,10 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
 
     /// <inheritdoc/>
     public bool IsMember(NodeId node) => _cluster.State.Members.Any(m =>
-        Is(m, node) && m.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up);
+        node.Is(m) && m.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up);
 
     /// <inheritdoc/>
-    public bool MayBeAlive(NodeId node) => _cluster.State.Members.Any(m => Is(m, node) && m.Status is not (MemberStatus.Down or MemberStatus.Removed));
+    public bool MayBeAlive(NodeId node) => _cluster.State.Members.Any(m => node.Is(m) && m.Status is not (MemberStatus.Down or MemberStatus.Removed));
 
     /// <inheritdoc/>
     public void WatchLink(NodeId node, string dataPlane)
@@ -243,6 +243,4 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
 
     private void Change(Member member, MembershipChange change) =>
         _coordinator?.Receive(new MembershipChanged(member.Address.ToString(), member.UniqueAddress.Uid, change), Self);
-
-    private static bool Is(Member member, NodeId node) => member.UniqueAddress.Uid == node.Uid && member.Address.ToString() == node.Address;
 }

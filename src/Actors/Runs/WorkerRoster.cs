@@ -62,8 +62,11 @@ public sealed class Worker(WorkerHello hello)
     /// <summary>When its link was asked for last.</summary>
     public DateTime LinkAskedAt { get; set; }
 
+    /// <summary>Whether replicas may live on it: it is there, or merely silent, and is to stay.</summary>
+    public bool CanHold => !Unreachable && !LinkLost && !Draining;
+
     /// <summary>Whether it can be given work. It keeps its replicas while it cannot, as long as nobody waits for them.</summary>
-    public bool CanWork => !Unreachable && !LinkLost && !Silent && !Draining;
+    public bool CanWork => CanHold && !Silent;
 }
 
 /// <summary>The worker nodes of a run, in the order in which they came.</summary>
