@@ -171,7 +171,7 @@ internal sealed partial class Conductor : IAsyncDisposable
         _nodes.TryGetValue(role, out NodeLife? former);
         int port = former?.Address is { } address ? Akka.Actor.Address.Parse(address).Port!.Value : 0;
         IEnumerable<string> seeds = _config.Roles.Prepend(Role.Lighthouse)
-            .Where(r => r != role && _nodes.TryGetValue(r, out NodeLife? other) && other is { HasEnded: false, Address: not null } && (_config.WithLighthouse || former is not null))
+            .Where(r => r != role && _nodes.TryGetValue(r, out NodeLife? other) && other.CanBeJoined && (_config.WithLighthouse || former is not null))
             .Select(r => _nodes[r].Address!);
         int number = (former?.Number ?? 0) + 1;
         var start = new NodeStart(

@@ -15,6 +15,9 @@ internal sealed class NodeLife(Role role, int number, ProcessUnderTest process)
 
     public string? Address { get; set; }
 
+    /// <summary>Whether a starting node may join through it: not through a role that only conducts, whose actor system has no remoting and so no host.</summary>
+    public bool CanBeJoined => !HasEnded && Address is { } address && Akka.Actor.Address.Parse(address).HasGlobalScope;
+
     /// <summary>The result of its spec code, once that has ended.</summary>
     public SpecResult? Result { get; set; }
 
