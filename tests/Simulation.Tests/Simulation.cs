@@ -128,6 +128,9 @@ public sealed class Simulation : IDisposable
     /// <summary>The process, alive or not, whose tensor server has an address.</summary>
     public SimProcess? ProcessAt(string endpoint) => _endpoints.GetValueOrDefault(endpoint);
 
+    /// <summary>The machine that a node's process was started on.</summary>
+    public int SlotOf(NodeId node) => _everyone.First(p => p.Id == node).Slot;
+
     /// <summary>The replica behind an address; null if it has ended.</summary>
     public SimReplica? FindReplica(IActorRef actor) => actor is SimRef { Process: { IsAlive: true } process } ? process.Serving.FirstOrDefault(r => r.Ref.Equals(actor)) : null;
 

@@ -32,6 +32,23 @@ public sealed class PeerConnections(RunId run, DataPlaneOptions? options = null)
     /// <param name="ct">Gives up.</param>
     public Task<DataPlaneClient> OpenAsync(string endpoint, CancellationToken ct) => DataPlaneClient.ConnectAsync(IPEndPoint.Parse(endpoint), run, ConnectTimeout, options, ct);
 
+    /// <summary>Tells, once, when the connection to an endpoint is there, and once when it is gone or cannot be made.</summary>
+    /// <param name="endpoint">host:port.</param>
+    /// <param name="up">It is there.</param>
+    /// <param name="lost">It is not, or not any more: whether it was there, and what happened.</param>
+    public void Watch(string endpoint, Action up, Action<bool, string> lost) => GetAsync(endpoint, CancellationToken.None).ContinueWith(
+        connecting =>
+        {
+            if (!connecting.IsCompletedSuccessfully)
+            {
+                lost(false, connecting.Exception?.GetBaseException().Message ?? "no connection");
+                return;
+            }
+            up();
+            connecting.Result.Closed += error => lost(true, error?.Message ?? "closed here");
+        },
+        TaskScheduler.Default);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -11,7 +11,6 @@ public sealed partial class Coordinator
 {
     private readonly Dictionary<ReplicaId, (ReplicaReport Report, IActorRef Actor)> _reports = [];
     private readonly HashSet<Lineage> _badSeals = [];
-    private readonly NodeId? _lost;
     private IReadOnlyList<ReplicaPlacement> _placing = [];
     private ReplicaSource[] _sources = [];
     private DateTime _gatheringSince, _promisingSince;
@@ -41,8 +40,10 @@ public sealed partial class Coordinator
             var found = _state.Replicas.Where(IsFound).ToList();
             bool whole = IsWhole(found.Select(p => p.Shard));
             bool patient = _host.UtcNow - _gatheringSince < _run.Plan.Elastic.SuspectAfter;
-            if (_state.Replicas.Except(found).Any(MayBeFound) && (!whole || patient))
+            var awaited = _state.Replicas.Except(found).Where(MayBeFound).Select(p => p.Node).Distinct().ToList();
+            if (awaited.Count > 0 && (!whole || patient))
             {
+                if (IsRepeatDue()) awaited.ForEach(_host.Probe);
                 _detail = "waiting for the nodes that hold the shards";
                 return;
             }
@@ -62,9 +63,9 @@ public sealed partial class Coordinator
 
     private bool IsFound(ReplicaPlacement placement) => _roster.Holder(placement) is not null && _roster.Find(placement.Node) is { LinkLost: false };
 
-    /// <summary>A node that may still be alive will say hello; one that left the cluster will not, and one that speaks without naming the replica does not have it.</summary>
+    /// <summary>A node that may still be alive will say hello; one that ended or left the cluster will not, and one that speaks without naming the replica does not have it.</summary>
     private bool MayBeFound(ReplicaPlacement placement) =>
-        _roster.Find(placement.Node) is null && placement.Node != _lost && _host.MayBeAlive(placement.Node);
+        _roster.Find(placement.Node) is null && !_gone.ContainsKey(placement.Node) && _host.MayBeAlive(placement.Node);
 
     /// <summary>Asks those that have not reported, and goes on when all have, or when what there is is enough and the others are silent.</summary>
     private void WaitForReports()

@@ -12,6 +12,12 @@ public sealed partial class Coordinator
     /// <summary>How long a link that was lost is left alone before it is asked for again.</summary>
     private static readonly TimeSpan LinkRetry = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long what a node had sent before its end may still arrive.</summary>
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+
+    /// <summary>Nodes whose processes have ended, while the cluster still counts them, and since when that is known.</summary>
+    private readonly Dictionary<NodeId, DateTime> _gone = [];
+
     private void OnHello(WorkerHello hello)
     {
         string? refusal =
@@ -27,7 +33,8 @@ public sealed partial class Coordinator
             return;
         }
         // A node's last words may arrive after the news of its end; only members count.
-        if (!_host.IsMember(hello.Node)) return;
+        if (!_host.IsMember(hello.Node) || (_gone.TryGetValue(hello.Node, out var since) && _host.UtcNow - since < LastWords)) return;
+        _gone.Remove(hello.Node);
         bool isNew = _roster.Update(hello);
         var worker = _roster.Find(hello.Node)!;
         worker.HeardAt = _host.UtcNow;
@@ -65,8 +72,20 @@ public sealed partial class Coordinator
         if (_roster.Find(message.Node) is not { } worker) return;
         bool isNews = !worker.LinkLost;
         worker.LinkLost = true;
-        if (isNews) Suspect(worker, $"the connection to {message.Node.Name} is gone");
+        if (isNews)
+        {
+            Suspect(worker, $"the connection to {message.Node.Name} is gone");
+            _host.Probe(message.Node);
+        }
         if (_phase == Phase.Gathering) TryProceed();
+    }
+
+    /// <summary>To be wrong costs work that is done again: whoever speaks later is heard again, and the cluster still decides who is a member.</summary>
+    private void OnNodeGone(NodeGone message)
+    {
+        _gone[message.Node] = _host.UtcNow;
+        if (_roster.Find(message.Node) is { } worker) Lose(worker);
+        else if (_phase == Phase.Gathering) TryProceed();
     }
 
     private void OnMembership(MembershipChanged message)

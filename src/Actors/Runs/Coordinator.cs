@@ -48,7 +48,7 @@ public sealed partial class Coordinator
         _run = run;
         _target = target;
         _state = state;
-        _lost = lost;
+        if (lost is { } gone) _gone.Add(gone, host.UtcNow);
         _replicas = new ReplicaSets(run.Layout.Shards.Count);
     }
 
@@ -104,6 +104,7 @@ public sealed partial class Coordinator
             case MembershipChanged m: OnMembership(m); break;
             case LinkUp m: OnLinkUp(m); break;
             case LinkLost m: OnLinkLost(m); break;
+            case NodeGone m: OnNodeGone(m); break;
             case ReplicaReport m: OnReport(m, sender); break;
             case StartPoint m: OnStartPoint(m); break;
             case StartPointFailed m:

@@ -79,6 +79,9 @@ public interface ICoordinatorHost
     /// <summary>Watches the connection to a node's tensor server: <see cref="LinkUp"/> once it is there, <see cref="LinkLost"/> when it breaks or cannot be made.</summary>
     void WatchLink(NodeId node, string dataPlane);
 
+    /// <summary>Asks whether a node's process still listens where it did: a <see cref="NodeGone"/> comes if that is refused, and nothing if not.</summary>
+    void Probe(NodeId node);
+
     /// <summary>Looks for the newest stored state among some versions, and sends the coordinator a <see cref="StartPoint"/> or <see cref="StartPointFailed"/>.</summary>
     void FindStartPoint(int attempt, IReadOnlySet<Lineage> versions);
 
@@ -118,6 +121,10 @@ public sealed record LinkUp(NodeId Node);
 /// <param name="Node">The node.</param>
 /// <param name="Reason">For people.</param>
 public sealed record LinkLost(NodeId Node, string Reason);
+
+/// <summary>A node's machine refuses connections to where its process listened: most certainly it has ended, long before the cluster puts it out.</summary>
+/// <param name="Node">The node.</param>
+public sealed record NodeGone(NodeId Node);
 
 /// <summary>What the cluster thinks of a node has changed.</summary>
 /// <param name="Address">Its cluster address.</param>

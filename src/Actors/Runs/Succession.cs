@@ -42,7 +42,7 @@ public sealed class Succession : ReceiveActor, IWithTimers
     public const string Name = "run";
 
     private sealed record Look;
-    private sealed record LinkBroken(CoordinatorHeartbeat Of, bool IsDead);
+    private sealed record LinkBroken(CoordinatorHeartbeat Of);
     private sealed record Warm;
 
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
@@ -152,19 +152,17 @@ public sealed class Succession : ReceiveActor, IWithTimers
         var self = Self;
         Connect(isSecond: false);
 
-        void Connect(bool isSecond) => _node.Peers.GetAsync(heartbeat.DataPlane, CancellationToken.None).ContinueWith(
-            connecting =>
-            {
-                if (connecting.IsCompletedSuccessfully) connecting.Result.Closed += _ => Connect(isSecond: true);
-                // A process that is gone refuses the second attempt; a connection that was merely cut is made again.
-                else self.Tell(new LinkBroken(heartbeat, IsDead: isSecond));
-            },
-            TaskScheduler.Default);
+        // A process that is gone refuses the second attempt; a connection that was merely cut is made again.
+        void Connect(bool isSecond) => _node.Peers.Watch(heartbeat.DataPlane, () => { }, (wasUp, _) =>
+        {
+            if (wasUp) Connect(isSecond: true);
+            else if (isSecond) self.Tell(new LinkBroken(heartbeat));
+        });
     }
 
     private void OnLinkBroken(LinkBroken message)
     {
-        if (_current is { } current && current.Term == message.Of.Term && message.IsDead)
+        if (_current is { } current && current.Term == message.Of.Term)
             Vacate(current.Term, current.Node, DateTime.UtcNow + LastWords);
     }
 

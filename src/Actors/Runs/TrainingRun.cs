@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -15,6 +16,8 @@ namespace ElasticTrain.Actors.Runs;
 public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordinatorHost
 {
     private sealed record Tick;
+
+    private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(1);
 
     private readonly NodeRuntime _node;
     private readonly RunTarget _target;
@@ -123,18 +126,14 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     {
         if (node == _node.Id) return;
         var self = Self;
-        _node.Peers.GetAsync(dataPlane, CancellationToken.None).ContinueWith(
-            connecting =>
-            {
-                if (!connecting.IsCompletedSuccessfully)
-                {
-                    self.Tell(new LinkLost(node, connecting.Exception?.GetBaseException().Message ?? "no connection"));
-                    return;
-                }
-                self.Tell(new LinkUp(node));
-                connecting.Result.Closed += error => self.Tell(new LinkLost(node, error?.Message ?? "closed here"));
-            },
-            TaskScheduler.Default);
+        _node.Peers.Watch(dataPlane, () => self.Tell(new LinkUp(node)), (_, reason) => self.Tell(new LinkLost(node, reason)));
+    }
+
+    /// <inheritdoc/>
+    public void Probe(NodeId node)
+    {
+        if (node == _node.Id) return;
+        _ = ProbeAsync(Address.Parse(node.Address), node, Self);
     }
 
     /// <inheritdoc/>
@@ -209,6 +208,24 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
         base.OnPersistRejected(cause, @event, sequenceNr);
         OnPersistFailure(cause, @event, sequenceNr);
         Context.Stop(Self);
+    }
+
+    private static async Task ProbeAsync(Address address, NodeId node, IActorRef self)
+    {
+        using var client = new TcpClient();
+        using var patience = new CancellationTokenSource(ProbePatience);
+        try
+        {
+            await client.ConnectAsync(address.Host!, address.Port!.Value, patience.Token).ConfigureAwait(false);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            self.Tell(new NodeGone(node));
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            // Silence and detours prove nothing: the cluster decides in its time.
+        }
     }
 
     private void OnRecovered()

@@ -221,6 +221,18 @@ public sealed class TrainingRunTests(TestRun run) : RunUnderTest(run, "elastic {
     }
 
     [Fact]
+    public void A_node_that_refuses_connections_has_lost_its_replicas_and_is_heard_when_it_speaks_later()
+    {
+        var run = Coordinator();
+        var first = PlaceReplicas(run);
+        run.Tell(new NodeGone(Id));
+        var second = PlaceReplicas(run);
+        Assert.Empty(first.Select(s => s.Replica).Intersect(second.Select(s => s.Replica)));
+        Assert.Contains(Notes.All(), n => n.Text == "node-1 is gone");
+        Compute(run, 1);
+    }
+
+    [Fact]
     public void A_checkpoint_is_sealed_after_its_commit_however_early_its_blobs_are_written()
     {
         var coordinator = Coordinator();

@@ -44,25 +44,40 @@ internal abstract class MembershipSpec(SpecNode node) : ClusterSpec(node)
     }
 }
 
+/// <summary>The conducting role is in no cluster: nobody can join through it.</summary>
 internal sealed class KilledNodeSpec(SpecNode node) : MembershipSpec(node), IMultiNodeSpec
 {
-    public static MultiNodeConfig Config => ThreeNodes;
+    private static readonly Role Operator = new("operator");
+
+    public static MultiNodeConfig Config => new(First, Second, Third, Operator)
+    {
+        WithLighthouse = true,
+        System = node => node.Role == Operator ? SpecSystem.StartLocal(node) : SpecSystem.Start(node),
+    };
 
     public override void Run()
     {
-        if (Self.Life == 1)
+        RunOn(() =>
         {
-            AwaitAllUp();
-            RunOn(() => Sys.WhenTerminated.Wait(), Third); // killed here
-            int incarnation = Cluster.State.Members.Single(m => m.Address == Node(Third)).UniqueAddress.Uid;
-            RunOn(() => TestConductor.Kill(Third), First);
-            AwaitMembersUp(Role.Lighthouse, First, Second);
+            EnterBarrier("all are up");
+            TestConductor.Kill(Third);
             EnterBarrier("third is out");
-            RunOn(() => TestConductor.Start(Third), First);
-            AwaitMembersUp(Role.Lighthouse, First, Second, Third);
-            Assert.NotEqual(incarnation, Cluster.State.Members.Single(m => m.Address == Node(Third)).UniqueAddress.Uid);
-        }
-        else AwaitMembersUp(Role.Lighthouse, First, Second, Third);
+            TestConductor.Start(Third);
+        }, Operator);
+        RunOn(() =>
+        {
+            if (Self.Life == 1)
+            {
+                AwaitAllUp();
+                RunOn(() => Sys.WhenTerminated.Wait(), Third); // killed here
+                int incarnation = Cluster.State.Members.Single(m => m.Address == Node(Third)).UniqueAddress.Uid;
+                AwaitMembersUp(Role.Lighthouse, First, Second);
+                EnterBarrier("third is out");
+                AwaitMembersUp(Role.Lighthouse, First, Second, Third);
+                Assert.NotEqual(incarnation, Cluster.State.Members.Single(m => m.Address == Node(Third)).UniqueAddress.Uid);
+            }
+            else AwaitMembersUp(Role.Lighthouse, First, Second, Third);
+        }, First, Second, Third);
         EnterBarrier("third is back");
     }
 }

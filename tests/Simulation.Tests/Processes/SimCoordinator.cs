@@ -134,6 +134,12 @@ public sealed class SimCoordinator : ICoordinatorHost
         if (IsRunning) _coordinator?.Receive(isUp ? new LinkUp(node) : new LinkLost(node, "reset"), Ref);
     }
 
+    /// <summary>A node refuses connections.</summary>
+    public void OnGone(NodeId node)
+    {
+        if (IsRunning) _coordinator?.Receive(new NodeGone(node), Ref);
+    }
+
     /// <inheritdoc/>
     public void Tell(IActorRef to, object message)
     {
@@ -179,6 +185,12 @@ public sealed class SimCoordinator : ICoordinatorHost
     public void WatchLink(NodeId node, string dataPlane)
     {
         if (node != _process.Id) Sim.Data.Watch(this, node, dataPlane);
+    }
+
+    /// <inheritdoc/>
+    public void Probe(NodeId node)
+    {
+        if (node != _process.Id) Sim.Data.Probe(this, node);
     }
 
     /// <inheritdoc/>

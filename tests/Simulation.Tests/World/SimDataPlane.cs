@@ -103,6 +103,21 @@ public sealed class SimDataPlane(Simulation sim)
         });
     }
 
+    /// <summary>
+    /// A coordinator asks whether a node still listens. A later life on the same machine answers in its place; a firewall may refuse in the name of a
+    /// node that lives.
+    /// </summary>
+    public void Probe(SimCoordinator asker, NodeId node)
+    {
+        int slot = sim.SlotOf(node);
+        bool reaches = Reaches(asker.Process.Slot, slot) && Reaches(slot, asker.Process.Slot);
+        if (!reaches && !(Cuts > 0 && sim.Random.Chance(0.1))) return;
+        asker.Process.Post(sim.Random.Milliseconds(0.2, 20), () =>
+        {
+            if (!reaches || !sim.Processes.Any(p => p.Slot == slot)) asker.OnGone(node);
+        });
+    }
+
     /// <summary>The connections to a process break: because it is gone, or for no reason.</summary>
     public void Reset(SimProcess target, bool isDead)
     {
