@@ -3,8 +3,8 @@ using ElasticTrain.Host.Tests.Harness;
 
 namespace ElasticTrain.Host.Tests.Elastic;
 
-/// <summary>The tests that start processes run one at a time, and after all others: the machine has few cores.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
+/// <summary>These tests start processes: one at a time, beside those of one other collection, since the machine has few cores.</summary>
+[CollectionDefinition(Name)]
 public sealed class ElasticRuns : ICollectionFixture<References>
 {
     public const string Name = "elastic runs";

@@ -8,8 +8,8 @@ using TestFolder = ElasticTrain.Host.Tests.Harness.RunFolder;
 
 namespace ElasticTrain.Host.Tests.Storage;
 
-/// <summary>The tests of this collection start real processes that want all cores: one at a time. They share one undisturbed run.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
+/// <summary>The tests of this collection start real processes: one at a time, beside those of one other collection, since most of their time is waiting. They share one undisturbed run.</summary>
+[CollectionDefinition(Name)]
 public sealed class SmallRunsCollection : ICollectionFixture<SmallRuns>
 {
     public const string Name = "small runs";
