@@ -5,7 +5,7 @@ using ElasticTrain.Host.Tests.Harness;
 namespace ElasticTrain.Host.Tests.Chaos;
 
 /// <summary>A short schedule through the real executable; at length it is run by hand.</summary>
-[Collection(ElasticRuns.Name)]
+[Collection(DisturbedRuns.Name)]
 public sealed class ChaosCommandTests
 {
     private static readonly string Plan = Path.Combine(Executable.Root, "hocon", "plans", "tiny.conf");

@@ -76,20 +76,25 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
     public async Task<IReadOnlyList<PrintedEvent>> EventsAsync(string name) => [.. (await EventsAsync()).Where(e => e.Name == name)];
 
     /// <summary>Waits until a step is committed; fails at once if the training ends without it.</summary>
-    public async Task ReachesStepAsync(long step, ProcessUnderTest training)
+    public Task ReachesStepAsync(long step, ProcessUnderTest training) =>
+        ReachesAsync(e => e is StepCommitted committed && committed.Step.Value >= step, $"step {step} is committed", training);
+
+    /// <summary>Waits for an event of the journal; fails at once if the training ends without it.</summary>
+    public async Task ReachesAsync(Func<IRunEvent, bool> isIt, string what, ProcessUnderTest training)
     {
-        long seen = 0, reached = 0;
+        long seen = 0;
         await Wait.UntilAsync(() =>
         {
-            if (training.HasExited) Assert.Fail($"train ended with code {training.ExitCode} before step {step}.\n{Describe()}");
+            if (training.HasExited) Assert.Fail($"train ended with code {training.ExitCode} and still not: {what}.\n{Describe()}");
             if (Journal() is not { } journal) return false;
+            bool found = false;
             foreach (JournaledEvent e in journal.Read(seen))
             {
                 seen = e.SequenceNumber;
-                if (e.Event is StepCommitted committed) reached = committed.Step.Value;
+                found |= isIt(e.Event);
             }
-            return reached >= step;
-        }, $"step {step} is committed", Patience, () => $"step {reached} is.\n{Describe()}");
+            return found;
+        }, what, Patience, Describe);
     }
 
     /// <summary>A status with a coordinator and with shards on nodes: the run is under way.</summary>

@@ -4,7 +4,7 @@ using ElasticTrain.Host.Tests.Harness;
 namespace ElasticTrain.Host.Tests.Elastic;
 
 /// <summary>The negative control: one flipped bit in one rank's gradient is seen by everything that compares.</summary>
-[Collection(ElasticRuns.Name)]
+[Collection(DisturbedRuns.Name)]
 public sealed class FlippedBitTests(References references)
 {
     private const long Steps = 60, FlippedStep = 11;

@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 namespace ElasticTrain.Host.Tests.Elastic;
 
 /// <summary>kill -9 of anything at a random moment does not change the weights.</summary>
-[Collection(ElasticRuns.Name)]
+[Collection(DisturbedRuns.Name)]
 public sealed class KillTests(References references, ITestOutputHelper output)
 {
     private const long Steps = 200;

@@ -4,7 +4,7 @@ using ElasticTrain.Host.Tests.Harness;
 namespace ElasticTrain.Host.Tests.Elastic;
 
 /// <summary>The launcher holds nothing that a run needs.</summary>
-[Collection(ElasticRuns.Name)]
+[Collection(DisturbedRuns.Name)]
 public sealed class LauncherKilledTests(References references)
 {
     [Fact]

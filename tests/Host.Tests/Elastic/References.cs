@@ -10,6 +10,13 @@ public sealed class ElasticRuns : ICollectionFixture<References>
     public const string Name = "elastic runs";
 }
 
+/// <summary>Those of them in which nodes die, stop, come and go.</summary>
+[CollectionDefinition(Name)]
+public sealed class DisturbedRuns : ICollectionFixture<References>
+{
+    public const string Name = "disturbed runs";
+}
+
 /// <summary>The texts that these tests train on, and the undisturbed runs in one process on one device that everything is compared with; each is made once.</summary>
 public sealed class References : IDisposable
 {

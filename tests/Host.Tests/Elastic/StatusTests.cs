@@ -3,7 +3,7 @@ using ElasticTrain.Host.Tests.Harness;
 namespace ElasticTrain.Host.Tests.Elastic;
 
 /// <summary>status and digest answer at any time.</summary>
-[Collection(ElasticRuns.Name)]
+[Collection(DisturbedRuns.Name)]
 public sealed class StatusTests(References references)
 {
     [Fact]
