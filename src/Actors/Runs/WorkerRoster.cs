@@ -12,6 +12,9 @@ public sealed class DeviceSlot(NodeId node, IActorRef actor)
     /// <summary>Its actor.</summary>
     public IActorRef Actor { get; } = actor;
 
+    /// <summary>Its name in the run.</summary>
+    public DeviceId Id { get; } = new(node, actor.Path.Name);
+
     /// <summary>The grant that it works on; null when idle.</summary>
     public Devices.GrantRanks? Grant { get; set; }
 

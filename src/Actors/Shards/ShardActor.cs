@@ -81,7 +81,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
 
     /// <inheritdoc/>
     public void PullGradient(ShardReplica replica, SiblingSource sibling, ApplyStep step) =>
-        PullGradientAsync(replica, sibling, step.Input).PipeTo(Self, success: () => new GradientPulled(step), failure: e => new GradientPullFailed(step, e));
+        PullGradientAsync(replica, sibling, step).PipeTo(Self, success: () => new GradientPulled(step), failure: e => new GradientPullFailed(step, e));
 
     /// <inheritdoc/>
     public void BeginFollowing(SiblingSource sibling)
@@ -123,14 +123,14 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     }
 
     /// <summary>Contributes the sibling's sum as one block of all ranks: it takes the place of what is there in parts.</summary>
-    private async Task PullGradientAsync(ShardReplica replica, SiblingSource sibling, Lineage input)
+    private async Task PullGradientAsync(ShardReplica replica, SiblingSource sibling, ApplyStep step)
     {
         var buffer = _node.Pool.Rent(_node.Layout.Shards[_id.Shard.Value].Length);
         try
         {
             var peer = await _node.Peers.GetAsync(sibling.DataPlane, _stopping.Token).ConfigureAwait(false);
-            await peer.PullGradientAsync(input, _id.Shard, sibling.Replica, buffer, _stopping.Token).ConfigureAwait(false);
-            replica.Contribute(input, ReductionTree.Root(_node.VirtualRanks), buffer.Span, marker: false);
+            await peer.PullGradientAsync(step.Input, step.Attempt, _id.Shard, sibling.Replica, buffer, _stopping.Token).ConfigureAwait(false);
+            replica.Contribute(step.Input, ReductionTree.Root(_node.VirtualRanks), buffer.Span, marker: false, step.Attempt);
         }
         finally
         {

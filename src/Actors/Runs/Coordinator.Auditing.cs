@@ -1,0 +1,128 @@
+using ElasticTrain.Actors.Devices;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>
+/// Auditing: a share of the ranks is computed twice, on another device where there is one, and no step is decided before both have said the same. Whoever is outvoted
+/// is named; if its bits are in the step's sums, another attempt at the step is made without it.
+/// </summary>
+public sealed partial class Coordinator
+{
+    /// <summary>Corrupt attempts at one step in one term after which the run halts: something is wrong that another attempt does not mend.</summary>
+    private const int MostAttempts = 8;
+
+    /// <summary>Tensors that one event names.</summary>
+    private const int MostTensorsNamed = 4;
+
+    private readonly HashSet<NodeId> _suspects = [];
+    private IReadOnlyList<RankChecksums.Piece>? _pieces;
+    private StepAudit? _decidedAudit;
+    private Attempt _lastAttempt;
+    private Lineage _attempted;
+    private int _attemptsMade;
+    private bool _auditAll;
+
+    private bool IsAuditing => _run.Plan.Elastic.Audit > 0;
+
+    /// <summary>Counts an attempt at a step; of the first one nobody is suspected.</summary>
+    private void BeginAttempt()
+    {
+        if (_attempted != _version)
+        {
+            (_attempted, _attemptsMade, _auditAll) = (_version, 0, false);
+            _suspects.Clear();
+        }
+        _lastAttempt = _lastAttempt.Next;
+    }
+
+    private StepAudit NewAudit(Step step) => new(_auditAll ? Enumerable.Range(0, _run.VirtualRanks) : StepAudit.Drawn(_run.Plan.Seed, step, _run.VirtualRanks, _run.Plan.Elastic.Audit));
+
+    /// <summary>Devices that can be given work in this attempt: those of suspected nodes only where there are no others.</summary>
+    private List<DeviceSlot> Trusted()
+    {
+        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !_suspects.Contains(d.Node))];
+        return trusted.Count > 0 ? trusted : all;
+    }
+
+    /// <summary>Gives an idle device a rank to compute again; null if there is none for it.</summary>
+    private GrantRanks? GrantAudit(DeviceSlot device, IReadOnlyCollection<DeviceSlot> available)
+    {
+        if (_progress is not { Audit.IsSettled: false } progress) return null;
+        return progress.Audit.GrantAudit(_lastGrant + 1, device.Id, [.. available.Select(d => d.Id)]) is { } rank ? NewGrant(progress, rank) with { IsAudit = true } : null;
+    }
+
+    /// <summary>Names whoever has been outvoted, and makes another attempt where the sums hold its bits.</summary>
+    private void JudgeAudits()
+    {
+        if (_phase != Phase.Stepping || _progress is not { } progress) return;
+        foreach (var finding in progress.Audit.TakeFindings())
+        {
+            Suspect(progress, finding);
+            _suspects.Add(finding.Odd.Device.Node);
+        }
+        if (progress.Audit.IsSumWrong)
+        {
+            RestartCorruptStep($"computed with other bits by {string.Join(" and ", _suspects.Select(n => n.Name).Order(StringComparer.Ordinal))}");
+            return;
+        }
+        if (progress.Audit.Undecidable([.. _roster.Workers.SelectMany(w => w.Devices).Select(d => d.Id)]) is not { } rank) return;
+        var answers = progress.Audit.Of(rank);
+        foreach (var finding in progress.Audit.TakeDifferences(rank)) Suspect(progress, finding);
+        Halt(progress.Step, $"rank {rank} was computed {answers.Count} times by {string.Join(" and ", answers.Select(a => a.Device.ToString()).Distinct())} with different bits, and nobody can tell which are right");
+    }
+
+    private void Suspect(StepProgress progress, AuditFinding finding)
+    {
+        _pieces ??= RankChecksums.PiecesOf(_run.Layout);
+        var (odd, expected) = (finding.Odd, finding.Expected);
+        List<int> differing = [.. Enumerable.Range(0, odd.Checksums.Count).Where(i => odd.Checksums[i] != expected.Checksums[i])];
+        var tensors = differing.Take(MostTensorsNamed).Select(i => i < _pieces.Count
+            ? new TensorFinding(_pieces[i].Shard, _pieces[i].Name, expected.Checksums[i], odd.Checksums[i])
+            : new TensorFinding(null, "losses and token counts", expected.Checksums[i], odd.Checksums[i])).ToList();
+        Suspect(new CorruptionSuspected(progress.Input, progress.Attempt, new RankId(finding.Rank), odd.Number, odd.Device.Node, odd.Device.Name, tensors, differing.Count));
+    }
+
+    private void Suspect(CorruptionSuspected corruption)
+    {
+        _host.Notes.Add($"corruption suspected: {corruption}");
+        Record(corruption, () => { });
+    }
+
+    private void RestartCorruptStep(string reason)
+    {
+        if (++_attemptsMade < MostAttempts) RestartStep(reason);
+        else Halt(_version.Step.Next, $"{MostAttempts} attempts at it were given up, the last one because it was {reason}");
+    }
+
+    /// <summary>Throws away what was contributed to the step in progress and begins it anew: replicas take nothing of an earlier attempt for the new one's.</summary>
+    private void RestartStep(string reason)
+    {
+        var input = _progress!.Input;
+        _host.Notes.Add($"step {input.Step.Next} begins anew: {reason}");
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        Record(new StepRestarted(input, _progress.Attempt, reason), () => { });
+        _progress = null;
+        OpenStep();
+    }
+
+    /// <summary>
+    /// Two computations of the same ranks reached a replica with different bits. With audits on, the next attempt computes every rank twice, which shows who is wrong; what
+    /// an abandoned attempt has to say is of no interest, and one that was decided has been audited, or it halts the run.
+    /// </summary>
+    /// <returns>Whether the run can go on.</returns>
+    private bool Contradict(RanksFailed message)
+    {
+        if (!message.IsMismatch || !IsAuditing) return false;
+        if (_phase == Phase.Stepping && message.Attempt == _progress?.Attempt)
+        {
+            _auditAll = true;
+            RestartCorruptStep($"contributed with different bits: {message.Reason}");
+            return true;
+        }
+        if (_lastApply is not { } last || last.Attempt != message.Attempt) return true;
+        if (_decidedAudit?.UnreportedBySettled(message.GrantId) is not { } late) return false;
+        Suspect(new CorruptionSuspected(last.Input, last.Attempt, new RankId(late.Ranks.Lo), 0, late.Device.Node, late.Device.Name, [], 0));
+        return true;
+    }
+}
