@@ -23,8 +23,9 @@ public sealed class SimulationFailure(string message, Exception? inner = null) :
 /// <param name="Strikes">Faults that struck.</param>
 /// <param name="Terms">Terms.</param>
 /// <param name="Placements">Times that all replicas were made anew.</param>
+/// <param name="Corruptions">Computations that audits have outvoted.</param>
 /// <param name="HasHalted">Whether the run halted, as it may after a flipped bit.</param>
-public sealed record Outcome(TimeSpan Time, TimeSpan Recovery, long Events, long Messages, int Strikes, long Terms, int Placements, bool HasHalted);
+public sealed record Outcome(TimeSpan Time, TimeSpan Recovery, long Events, long Messages, int Strikes, long Terms, int Placements, int Corruptions, bool HasHalted);
 
 /// <summary>One schedule: a small cluster, its journal and its disk in virtual time, on one thread, from one seed.</summary>
 public sealed class Simulation : IDisposable
@@ -152,7 +153,7 @@ public sealed class Simulation : IDisposable
         var recovery = Scheduler.Now - Scenario.Faults.Until;
         return new Outcome(
             Scheduler.Now, recovery > TimeSpan.Zero ? recovery : TimeSpan.Zero, Scheduler.Count, Network.Count, Injector.Strikes,
-            Oracle.State.Coordinator?.Term.Value ?? 0, Journal.Events.OfType<ReplicasPlaced>().Count(), Oracle.HasHalted);
+            Oracle.State.Coordinator?.Term.Value ?? 0, Journal.Events.OfType<ReplicasPlaced>().Count(), Journal.Events.OfType<CorruptionSuspected>().Count(), Oracle.HasHalted);
     }
 
     /// <summary>A process is gone; its machine starts another one soon.</summary>

@@ -12,16 +12,20 @@ public sealed partial class Coordinator
     /// <summary>Corrupt attempts at one step in one term after which the run halts: something is wrong that another attempt does not mend.</summary>
     private const int MostAttempts = 8;
 
+    /// <summary>How many times <c>elastic.suspect-after</c> a rank of which nobody can tell who is right waits for another node.</summary>
+    private const int TieBreakPatience = 10;
+
     /// <summary>Tensors that one event names.</summary>
     private const int MostTensorsNamed = 4;
 
-    private readonly HashSet<NodeId> _suspects = [];
+    private readonly HashSet<string> _suspects = [];
     private IReadOnlyList<RankChecksums.Piece>? _pieces;
     private StepAudit? _decidedAudit;
     private Attempt _lastAttempt;
     private Lineage _attempted;
     private int _attemptsMade;
     private bool _auditAll;
+    private DateTime? _undecidedSince;
 
     private bool IsAuditing => _run.Plan.Elastic.Audit > 0;
 
@@ -34,6 +38,7 @@ public sealed partial class Coordinator
             _suspects.Clear();
         }
         _lastAttempt = _lastAttempt.Next;
+        _undecidedSince = null;
     }
 
     private StepAudit NewAudit(Step step) => new(_auditAll ? Enumerable.Range(0, _run.VirtualRanks) : StepAudit.Drawn(_run.Plan.Seed, step, _run.VirtualRanks, _run.Plan.Elastic.Audit));
@@ -41,16 +46,15 @@ public sealed partial class Coordinator
     /// <summary>Devices that can be given work in this attempt: those of suspected nodes only where there are no others.</summary>
     private List<DeviceSlot> Trusted()
     {
-        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !_suspects.Contains(d.Node))];
+        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !_suspects.Contains(d.Id.Node))];
         return trusted.Count > 0 ? trusted : all;
     }
 
     /// <summary>Gives an idle device a rank to compute again; null if there is none for it.</summary>
-    private GrantRanks? GrantAudit(DeviceSlot device, IReadOnlyCollection<DeviceSlot> available)
-    {
-        if (_progress is not { Audit.IsSettled: false } progress) return null;
-        return progress.Audit.GrantAudit(_lastGrant + 1, device.Id, [.. available.Select(d => d.Id)]) is { } rank ? NewGrant(progress, rank) with { IsAudit = true } : null;
-    }
+    private GrantRanks? GrantAudit(StepProgress progress, DeviceSlot device, IEnumerable<DeviceSlot> available) =>
+        !progress.Audit.IsSettled && progress.Audit.GrantAudit(_lastGrant + 1, device.Id, Ids(available)) is { } rank ? NewGrant(progress, rank) with { IsAudit = true } : null;
+
+    private static List<DeviceId> Ids(IEnumerable<DeviceSlot> devices) => [.. devices.Select(d => d.Id)];
 
     /// <summary>Names whoever has been outvoted, and makes another attempt where the sums hold its bits.</summary>
     private void JudgeAudits()
@@ -58,21 +62,28 @@ public sealed partial class Coordinator
         if (_phase != Phase.Stepping || _progress is not { } progress) return;
         foreach (var finding in progress.Audit.TakeFindings())
         {
-            Suspect(progress, finding);
+            Suspect(progress, finding, isUndecided: false);
             _suspects.Add(finding.Odd.Device.Node);
         }
         if (progress.Audit.IsSumWrong)
         {
-            RestartCorruptStep($"computed with other bits by {string.Join(" and ", _suspects.Select(n => n.Name).Order(StringComparer.Ordinal))}");
+            RestartCorruptStep($"computed with other bits by {string.Join(" and ", _suspects.Order(StringComparer.Ordinal))}");
             return;
         }
-        if (progress.Audit.Undecidable([.. _roster.Workers.SelectMany(w => w.Devices).Select(d => d.Id)]) is not { } rank) return;
+        if (progress.Audit.Undecidable(Ids(_roster.Workers.SelectMany(w => w.Devices))) is not { } rank)
+        {
+            _undecidedSince = null;
+            return;
+        }
+        // A node that comes back may tell.
+        _undecidedSince ??= _host.UtcNow;
+        if (_host.UtcNow - _undecidedSince < _run.Plan.Elastic.SuspectAfter * TieBreakPatience) return;
         var answers = progress.Audit.Of(rank);
-        foreach (var finding in progress.Audit.TakeDifferences(rank)) Suspect(progress, finding);
+        foreach (var finding in progress.Audit.Differences(rank)) Suspect(progress, finding, isUndecided: true);
         Halt(progress.Step, $"rank {rank} was computed {answers.Count} times by {string.Join(" and ", answers.Select(a => a.Device.ToString()).Distinct())} with different bits, and nobody can tell which are right");
     }
 
-    private void Suspect(StepProgress progress, AuditFinding finding)
+    private void Suspect(StepProgress progress, AuditFinding finding, bool isUndecided)
     {
         _pieces ??= RankChecksums.PiecesOf(_run.Layout);
         var (odd, expected) = (finding.Odd, finding.Expected);
@@ -80,7 +91,7 @@ public sealed partial class Coordinator
         var tensors = differing.Take(MostTensorsNamed).Select(i => i < _pieces.Count
             ? new TensorFinding(_pieces[i].Shard, _pieces[i].Name, expected.Checksums[i], odd.Checksums[i])
             : new TensorFinding(null, "losses and token counts", expected.Checksums[i], odd.Checksums[i])).ToList();
-        Suspect(new CorruptionSuspected(progress.Input, progress.Attempt, new RankId(finding.Rank), odd.Number, odd.Device.Node, odd.Device.Name, tensors, differing.Count));
+        Suspect(new CorruptionSuspected(progress.Input, progress.Attempt, new RankId(finding.Rank), odd.Number, odd.Device, tensors, differing.Count) { IsUndecided = isUndecided });
     }
 
     private void Suspect(CorruptionSuspected corruption)
@@ -122,7 +133,7 @@ public sealed partial class Coordinator
         }
         if (_lastApply is not { } last || last.Attempt != message.Attempt) return true;
         if (_decidedAudit?.UnreportedBySettled(message.GrantId) is not { } late) return false;
-        Suspect(new CorruptionSuspected(last.Input, last.Attempt, new RankId(late.Ranks.Lo), 0, late.Device.Node, late.Device.Name, [], 0));
+        Suspect(new CorruptionSuspected(last.Input, last.Attempt, new RankId(late.Ranks.Lo), 0, late.Device, [], 0));
         return true;
     }
 }

@@ -101,20 +101,26 @@ public sealed partial class Coordinator
     {
         if (_phase != Phase.Stepping || _progress is not { } progress) return;
         var devices = Trusted();
-        foreach (var device in devices)
+        foreach (var device in devices) Give(device, () => GrantRanks(progress, device) ?? GrantAudit(progress, device, devices));
+        if (progress.Audit.Undecidable(Ids(devices)) is null) return;
+        // Also those that are to go, or are not trusted, before the run halts because nobody can tell who is right.
+        List<DeviceSlot> everyone = [.. _roster.Answering.SelectMany(w => w.Devices)];
+        foreach (var device in everyone) Give(device, () => GrantAudit(progress, device, everyone));
+    }
+
+    private void Give(DeviceSlot device, Func<GrantRanks?> work)
+    {
+        if (device.Grant is not null) return;
+        var wait = device.NotBefore - _host.UtcNow;
+        if (wait > TimeSpan.Zero)
         {
-            if (device.Grant is not null) continue;
-            var wait = device.NotBefore - _host.UtcNow;
-            if (wait > TimeSpan.Zero)
-            {
-                _host.After(wait, "regrant", new Regrant());
-                continue;
-            }
-            device.Grant = GrantRanks(progress, device) ?? GrantAudit(device, devices);
-            if (device.Grant is null) continue;
-            device.GrantedAt = _host.UtcNow;
-            _host.Tell(device.Actor, device.Grant);
+            _host.After(wait, "regrant", new Regrant());
+            return;
         }
+        if (work() is not { } grant) return;
+        device.Grant = grant;
+        device.GrantedAt = _host.UtcNow;
+        _host.Tell(device.Actor, grant);
     }
 
     private GrantRanks? GrantRanks(StepProgress progress, DeviceSlot device)
@@ -324,6 +330,7 @@ public sealed partial class Coordinator
         AdmitIdle();
         PutOutSilent();
         Speculate();
+        JudgeAudits();
         MaintainReplicas();
         ReleaseDrained();
         GrantIdle();

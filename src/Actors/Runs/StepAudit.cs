@@ -3,13 +3,13 @@ using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
 
-/// <summary>One device of one life of a node.</summary>
-/// <param name="Node">The node.</param>
+/// <summary>One device. A restarted process has the devices of the one before it: it is the hardware that is right or wrong.</summary>
+/// <param name="Node">The node's name.</param>
 /// <param name="Name">The device's name on it.</param>
-public readonly record struct DeviceId(NodeId Node, string Name)
+public readonly record struct DeviceId(string Node, string Name)
 {
     /// <inheritdoc/>
-    public override string ToString() => $"{Node.Name}/{Name}";
+    public override string ToString() => $"{Name} of {Node}";
 }
 
 /// <summary>One computation of an audited rank.</summary>
@@ -19,10 +19,10 @@ public readonly record struct DeviceId(NodeId Node, string Name)
 /// <param name="IsContributed">Whether the gradient went into the step's sums; otherwise it was computed only to be compared.</param>
 public sealed record Computation(int Number, DeviceId Device, IReadOnlyList<ulong> Checksums, bool IsContributed);
 
-/// <summary>A computation that the others have outvoted, or that differs where nobody can tell who is right.</summary>
+/// <summary>A computation that the others have outvoted, or that differs from another one where nobody can tell who is right.</summary>
 /// <param name="Rank">The rank.</param>
 /// <param name="Odd">The computation.</param>
-/// <param name="Expected">What it should have been, as far as is known.</param>
+/// <param name="Expected">One with the right bits, or the other one.</param>
 public sealed record AuditFinding(int Rank, Computation Odd, Computation Expected);
 
 /// <summary>
@@ -117,7 +117,15 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     }
 
     /// <summary>The outvoted computations that were not named before.</summary>
-    public IReadOnlyList<AuditFinding> TakeFindings() => Take(rank => RightOf(_ranks[rank]));
+    public IReadOnlyList<AuditFinding> TakeFindings() =>
+    [
+        .. from rank in _ranks
+           let right = RightOf(rank.Value)
+           where right is not null
+           from odd in rank.Value
+           where !Same(odd, right) && _told.Add((rank.Key, odd.Number))
+           select new AuditFinding(rank.Key, odd, right),
+    ];
 
     /// <summary>A rank of which nobody can say any more who is right; null if there is none.</summary>
     /// <param name="known">All devices that there are, whether they can be given work at the moment or not.</param>
@@ -131,22 +139,18 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         return null;
     }
 
-    /// <summary>What differs from the first computation of an undecidable rank.</summary>
-    public IReadOnlyList<AuditFinding> TakeDifferences(int of) => Take(rank => rank == of ? _ranks[rank][0] : null);
+    /// <summary>What the devices say of a rank, each beside what another one says.</summary>
+    public IReadOnlyList<AuditFinding> Differences(int rank) =>
+    [
+        .. from computation in _ranks[rank].DistinctBy(c => c.Device)
+           let other = _ranks[rank].Find(c => !Same(c, computation))
+           where other is not null
+           select new AuditFinding(rank, computation, other),
+    ];
 
     /// <summary>The ranks that a device was granted and has not reported, if all of them are audited and settled: what it brings now is known to be right or wrong.</summary>
     public (DeviceId Device, RankRange Ranks)? UnreportedBySettled(long grantId) =>
         _grants.TryGetValue(grantId, out var grant) && In(grant.Ranks).Count == grant.Ranks.Count && In(grant.Ranks).All(r => RightOf(_ranks[r]) is not null) ? (grant.Device, grant.Ranks) : null;
-
-    private List<AuditFinding> Take(Func<int, Computation?> expected) =>
-    [
-        .. from rank in _ranks.Keys
-           let right = expected(rank)
-           where right is not null
-           from odd in _ranks[rank]
-           where !Same(odd, right) && _told.Add((rank, odd.Number))
-           select new AuditFinding(rank, odd, right),
-    ];
 
     /// <summary>Two computations, more where they differ; none before the rank is computed for the sums.</summary>
     private bool NeedsAnother(int rank, List<Computation> computations)

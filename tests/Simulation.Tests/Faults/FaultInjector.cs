@@ -46,6 +46,18 @@ public sealed class FaultInjector(Simulation sim)
         sim.Oracle.Flipped = (route.Shard, route.Replica);
     }
 
+    /// <summary>A device has computed a rank's gradient.</summary>
+    public void OnComputed(SimProcess process, int device, Step step, int rank, Span<float> gradient)
+    {
+        if (Plan.Corruption is not { } corruption || corruption.Slot != process.Slot || device != 0 || step.Value < corruption.From || step.Value >= corruption.To) return;
+        var random = corruption.IsErratic ? Random : new SimRandom(SimRandom.Hash(sim.Scenario.Seed, 10, (ulong)step.Value, (ulong)rank));
+        if (!random.Chance(corruption.Share)) return;
+        ref float value = ref gradient[random.Next(0, gradient.Length)];
+        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value == 0 ? 1 : value) ^ (1u << random.Next(18, 23)));
+        sim.Trace?.Invoke($"fault: {process.Label} computes rank {rank} of step {step} wrongly");
+        sim.Oracle.CorruptNode = process.Id.Name;
+    }
+
     private void Next()
     {
         double wait = -Math.Log(1 - Random.Unit()) * Plan.MeanInterval.TotalMilliseconds;
