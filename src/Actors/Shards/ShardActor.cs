@@ -20,6 +20,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     private readonly ReplicaControl _control;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopping = new();
+    private ShardState? _state;
 
     /// <summary>Made by Cluster Sharding.</summary>
     /// <param name="node">The node's shared parts.</param>
@@ -38,6 +39,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
         ReceiveAny(m =>
         {
             if (!_control.Receive(m, Sender)) Unhandled(m);
+            if (_node.Chaos.Moments is { } flip && _state is { } state && _control.Replica is { } replica) flip.MaybeFlip(replica.Applied.Step, state);
         });
     }
 
@@ -73,6 +75,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     public ShardReplica Serve(ReplicaLoaded loaded)
     {
         var self = Self;
+        _state = loaded.State;
         var replica = new ShardReplica(loaded.State, _id.Replica, loaded.Version, _node.VirtualRanks, _node.Pool, seal => self.Tell(seal));
         _node.Replicas.Add(replica, loaded.State.Info.Length);
         _node.HeldReplicas[(_id.Shard, _id.Replica)] = (() => replica.Applied, Self);

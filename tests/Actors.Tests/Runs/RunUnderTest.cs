@@ -38,6 +38,7 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
 
     private readonly TestRun _run;
     private readonly HashSet<ReplicaId> _placed = [];
+    private Attempt _attempt;
 
     protected RunUnderTest(TestRun run, string plan = "") : base(Config)
     {
@@ -142,13 +143,19 @@ public abstract class RunUnderTest : TestKit, IClassFixture<TestRun>
     private protected RanksCompleted Completed(GrantRanks grant)
     {
         long whole = Node.Definition.Samples.UnmaskedTokens(grant.Input.Step.Next);
+        _attempt = grant.Attempt;
         // All tokens are counted by rank 0: only the sum is checked.
         return new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, [.. Enumerable.Range(grant.Ranks.Lo, grant.Ranks.Count).Select(rank =>
-            new RankOutcome(rank, rank == 0 ? whole : 0, new long[Node.Layout.MoeLayerCount * Node.Layout.Config.NRoutedExperts]))]);
+            new RankOutcome(rank, rank == 0 ? whole : 0, new long[Node.Layout.MoeLayerCount * Node.Layout.Config.NRoutedExperts]))])
+        {
+            Attempt = grant.Attempt,
+            IsAudit = grant.IsAudit,
+            Checksums = [.. grant.Audited.Select(rank => new RankChecksums(rank, [(ulong)rank, 77]))],
+        };
     }
 
-    private protected static GradientSealed Seal(StartReplica start, Lineage input, ulong salt = 0) =>
-        new(start.Shard, start.Replica, input, 1, true, new UInt128(salt, (ulong)(input.Step.Value * 1000) + (ulong)start.Shard.Value));
+    private protected GradientSealed Seal(StartReplica start, Lineage input, ulong salt = 0) =>
+        new(start.Shard, start.Replica, input, 1, true, new UInt128(salt, (ulong)(input.Step.Value * 1000) + (ulong)start.Shard.Value)) { Attempt = _attempt };
 
     private protected void SealAll(IActorRef coordinator, IEnumerable<StartReplica> starts, Lineage input, ulong salt = 0)
     {
