@@ -109,7 +109,7 @@ public sealed partial class ShardReplica : IDisposable
         lock (_gate)
         {
             if (step.Input != _applied) throw new InvalidOperationException($"{Shard}~{Replica} is at {_applied}; the decision follows {step.Input}.");
-            if (!frozen && _seal?.Attempt != step.Attempt) throw new InvalidOperationException($"{Shard}~{Replica} has not sealed attempt {step.Attempt} at step {step.Output.Step}.");
+            if (!frozen && _seal?.Attempt != step.Attempt) throw new InvalidOperationException($"{Shard}~{Replica} has not sealed step {step.Output.Step} in attempt {step.Attempt}.");
             round = _round;
             // A contribution of a later attempt must not take the sum away while it is used.
             round.Enter();

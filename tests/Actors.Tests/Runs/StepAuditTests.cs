@@ -225,16 +225,17 @@ public sealed class StepAuditTests
         bool isErratic = random.Next(2) == 0;
         ulong answers = 10;
         var first = devices[random.Next(devices.Length)];
-        Contribute(first, Of(first));
-        for (int turn = 0; !_audit.IsSettled && !_audit.IsSumWrong; turn++)
+        var of = new StepAuditTests();
+        of.Contribute(first, Of(first));
+        for (int turn = 0; !of._audit.IsSettled && !of._audit.IsSumWrong; turn++)
         {
             Assert.True(turn < 1000, "no progress");
             var idle = devices[random.Next(devices.Length)];
-            Audit(idle, Of(idle), devices);
-            Assert.Null(_audit.Undecidable(devices));
+            of.Audit(idle, Of(idle), devices);
+            Assert.Null(of._audit.Undecidable(devices));
         }
-        Assert.Equal(first == bad, _audit.IsSumWrong);
-        Assert.All(Named(), n => Assert.Equal(bad, n.Device));
+        Assert.Equal(first == bad, of._audit.IsSumWrong);
+        Assert.All(of.Named(), n => Assert.Equal(bad, n.Device));
 
         ulong Of(DeviceId device) => device != bad ? Right : isErratic ? answers++ : Wrong;
     }
