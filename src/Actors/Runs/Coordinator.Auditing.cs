@@ -50,6 +50,17 @@ public sealed partial class Coordinator
         return trusted.Count > 0 ? trusted : all;
     }
 
+    /// <summary>
+    /// Devices that compute ranks again: those that can be given work; where a rank would come back to the device that has computed it, also those that are to go; and
+    /// all that there are before the run halts because nobody can tell who is right.
+    /// </summary>
+    private List<DeviceSlot> Auditors(StepProgress progress, List<DeviceSlot> trusted)
+    {
+        if (progress.Audit.IsSettled || !progress.Audit.NeedsOthers(Ids(trusted))) return trusted;
+        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices)], wider = [.. all.Where(d => !_suspects.Contains(d.Id.Node)).Union(trusted)];
+        return progress.Audit.Undecidable(Ids(wider)) is null ? wider : all;
+    }
+
     /// <summary>Gives an idle device a rank to compute again; null if there is none for it.</summary>
     private GrantRanks? GrantAudit(StepProgress progress, DeviceSlot device, IEnumerable<DeviceSlot> available) =>
         !progress.Audit.IsSettled && progress.Audit.GrantAudit(_lastGrant + 1, device.Id, Ids(available)) is { } rank ? NewGrant(progress, rank) with { IsAudit = true } : null;

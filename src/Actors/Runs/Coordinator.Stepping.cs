@@ -101,11 +101,9 @@ public sealed partial class Coordinator
     {
         if (_phase != Phase.Stepping || _progress is not { } progress) return;
         var devices = Trusted();
-        foreach (var device in devices) Give(device, () => GrantRanks(progress, device) ?? GrantAudit(progress, device, devices));
-        if (progress.Audit.Undecidable(Ids(devices)) is null) return;
-        // Also those that are to go, or are not trusted, before the run halts because nobody can tell who is right.
-        List<DeviceSlot> everyone = [.. _roster.Answering.SelectMany(w => w.Devices)];
-        foreach (var device in everyone) Give(device, () => GrantAudit(progress, device, everyone));
+        var auditors = Auditors(progress, devices);
+        foreach (var device in devices) Give(device, () => GrantRanks(progress, device) ?? GrantAudit(progress, device, auditors));
+        foreach (var device in auditors.Except(devices)) Give(device, () => GrantAudit(progress, device, auditors));
     }
 
     private void Give(DeviceSlot device, Func<GrantRanks?> work)
@@ -183,7 +181,7 @@ public sealed partial class Coordinator
             else if (message.Missed.Count > 0 && !PutOut(message.Missed))
             {
                 // The only replica left of a shard did not get them.
-                _progress.Requeue(message.GrantId);
+                _progress?.Requeue(message.GrantId);
                 if (device is not null) device.NotBefore = _host.UtcNow + RetryDelay;
             }
             else if (message.Attempt == _progress?.Attempt) _progress.Complete(message);

@@ -98,6 +98,11 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         return null;
     }
 
+    /// <summary>Whether there is a rank that only devices could compute again that have computed it before.</summary>
+    /// <param name="available">All devices that can be given work.</param>
+    public bool NeedsOthers(IReadOnlyCollection<DeviceId> available) =>
+        _ranks.Any(r => NeedsAnother(r.Key, r.Value) && available.All(d => Unfitness(d, r.Key, r.Value) is null or 2));
+
     /// <summary>A grant is taken back, whether it is an audit or not. If its result comes all the same, it counts.</summary>
     public void Withdraw(long grantId)
     {

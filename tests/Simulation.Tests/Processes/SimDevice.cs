@@ -83,7 +83,7 @@ public sealed class SimDevice
             var outcome = Arithmetic.Outcome(layout, parameters, step, rank);
             var gradient = Sim.Pool.Rent(layout.TotalLength);
             Arithmetic.Gradient(layout, parameters, step, rank, outcome, gradient.Span);
-            Sim.Injector.OnComputed(_process, _index, step, rank, gradient.Span);
+            Sim.Injector.OnComputed(_process, _index, grant, rank, gradient.Span);
             if (grant.Audited.Contains(rank)) checksums.Add(RankChecksums.Of(layout, _pieces, grant.FrozenPrefix, rank, gradient));
             if (grant.IsAudit) Sim.Pool.Return(gradient);
             else _sum.Add(new RankId(rank), gradient);
