@@ -79,6 +79,42 @@ public readonly record struct Term(long Value)
     public override string ToString() => Value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }
 
+/// <summary>
+/// One opening of a step by one coordinator. What was contributed and sealed under an earlier one is never taken for a later one's: of two attempts at the
+/// same step the higher number counts.
+/// </summary>
+/// <param name="Value">The term in the upper bits, a count over that term's openings in the lower <see cref="CountBits"/>.</param>
+public readonly record struct Attempt(long Value) : IComparable<Attempt>
+{
+    /// <summary>Openings that one term can count.</summary>
+    public const int CountBits = 40;
+
+    /// <summary>Before the first opening of a term.</summary>
+    public static Attempt Before(Term term) => new(term.Value << CountBits);
+
+    /// <summary>The opening after this one.</summary>
+    public Attempt Next => new(Value + 1);
+
+    /// <inheritdoc/>
+    public int CompareTo(Attempt other) => Value.CompareTo(other.Value);
+
+    /// <summary>Orders attempts by their number.</summary>
+    public static bool operator <(Attempt left, Attempt right) => left.Value < right.Value;
+
+    /// <summary>Orders attempts by their number.</summary>
+    public static bool operator >(Attempt left, Attempt right) => left.Value > right.Value;
+
+    /// <summary>Orders attempts by their number.</summary>
+    public static bool operator <=(Attempt left, Attempt right) => left.Value <= right.Value;
+
+    /// <summary>Orders attempts by their number.</summary>
+    public static bool operator >=(Attempt left, Attempt right) => left.Value >= right.Value;
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Value >> CountBits}.{Value & ((1L << CountBits) - 1)}");
+}
+
 /// <summary>The identity of a run. Two runs of one plan are two runs.</summary>
 /// <param name="Value">A random id made when the run folder is made.</param>
 public readonly record struct RunId(Guid Value)

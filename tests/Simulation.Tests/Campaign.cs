@@ -16,7 +16,7 @@ public sealed record CampaignReport(IReadOnlyCollection<Outcome> Outcomes, IRead
         return $"""
             {Outcomes.Count + Failures.Count} schedules in {took.TotalSeconds:f1} s ({(Outcomes.Count + Failures.Count) / took.TotalMinutes:f0} a minute), {Failures.Count} failed
             virtual time {TimeSpan.FromSeconds(Outcomes.Sum(o => o.Time.TotalSeconds)).TotalHours:f1} h, {Outcomes.Sum(o => o.Events):n0} events, {Outcomes.Sum(o => o.Messages):n0} control messages
-            {Outcomes.Sum(o => o.Strikes):n0} faults struck, {Outcomes.Sum(o => o.Terms):n0} terms, {Outcomes.Sum(o => o.Placements):n0} placements, {Outcomes.Count(o => o.HasHalted)} halted as they should
+            {Outcomes.Sum(o => o.Strikes):n0} faults struck, {Outcomes.Sum(o => o.Terms):n0} terms, {Outcomes.Sum(o => o.Placements):n0} placements, {Outcomes.Sum(o => o.Corruptions):n0} wrong computations named in {Outcomes.Count(o => o.Corruptions > 0)} schedules, {Outcomes.Count(o => o.WasBlind)} left to a corrupt device alone, {Outcomes.Count(o => o.HasHalted)} halted as they should
             from the last fault to the end of the run: median {recoveries[recoveries.Count / 2]:f1} s, 99 % {recoveries[(int)(recoveries.Count * 0.99)]:f1} s, longest {recoveries[^1]:f1} s of virtual time
             """;
     }

@@ -23,8 +23,10 @@ public sealed class SimulationFailure(string message, Exception? inner = null) :
 /// <param name="Strikes">Faults that struck.</param>
 /// <param name="Terms">Terms.</param>
 /// <param name="Placements">Times that all replicas were made anew.</param>
+/// <param name="Corruptions">Computations that audits have outvoted.</param>
+/// <param name="WasBlind">Whether a corrupt device was alone with a step: the schedule ended there.</param>
 /// <param name="HasHalted">Whether the run halted, as it may after a flipped bit.</param>
-public sealed record Outcome(TimeSpan Time, TimeSpan Recovery, long Events, long Messages, int Strikes, long Terms, int Placements, bool HasHalted);
+public sealed record Outcome(TimeSpan Time, TimeSpan Recovery, long Events, long Messages, int Strikes, long Terms, int Placements, int Corruptions, bool WasBlind, bool HasHalted);
 
 /// <summary>One schedule: a small cluster, its journal and its disk in virtual time, on one thread, from one seed.</summary>
 public sealed class Simulation : IDisposable
@@ -116,6 +118,9 @@ public sealed class Simulation : IDisposable
     /// <summary>The processes that run.</summary>
     public IEnumerable<SimProcess> Processes => _everyone.Where(p => p.IsAlive);
 
+    /// <summary>Whether a corrupt device was alone with a step, so that wrong bits were decided: the schedule ends there, and has shown nothing.</summary>
+    public bool WasBlind { get; set; }
+
     /// <summary>A number that nobody else has.</summary>
     public int NextNumber() => ++_number;
 
@@ -146,16 +151,16 @@ public sealed class Simulation : IDisposable
         for (int slot = 0; slot < Scenario.Nodes; slot++) Launch(slot);
         Injector.Start();
         var deadline = Scenario.Faults.Until + LivenessBound;
-        while (!_hasEnded && !Oracle.HasHalted)
+        while (!_hasEnded && !Oracle.HasHalted && !WasBlind)
         {
             if (!Scheduler.Step()) throw new SimulationFailure("nothing happens any more");
             if (Scheduler.Now > deadline) throw new SimulationFailure($"the run has not ended {LivenessBound.TotalMinutes} minutes after the last fault: {Describe()}");
         }
-        Oracle.OnEnd();
+        if (!WasBlind) Oracle.OnEnd();
         var recovery = Scheduler.Now - Scenario.Faults.Until;
         return new Outcome(
             Scheduler.Now, recovery > TimeSpan.Zero ? recovery : TimeSpan.Zero, Scheduler.Count, Network.Count, Injector.Strikes,
-            Oracle.State.Coordinator?.Term.Value ?? 0, Journal.Events.OfType<ReplicasPlaced>().Count(), Oracle.HasHalted);
+            Oracle.State.Coordinator?.Term.Value ?? 0, Journal.Events.OfType<ReplicasPlaced>().Count(), Journal.Events.OfType<CorruptionSuspected>().Count(), WasBlind, Oracle.HasHalted);
     }
 
     /// <summary>A process is gone; its machine starts another one soon.</summary>

@@ -9,18 +9,25 @@ namespace ElasticTrain.Actors.Devices;
 
 /// <summary>
 /// Faults injected on purpose, so that the tests' comparison can be seen to fail. Only where the plan says <c>elastic.allow-chaos</c>;
-/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT</c>, <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>,
+/// read from the environment of one process: <c>ELASTICTRAIN_FLIP_GRADIENT_BIT=STEP:RANK:ELEMENT[:NODE]</c> (STEP and RANK may be *),
+/// <c>ELASTICTRAIN_FLIP_MOMENT_BIT=STEP:SHARD:NODE</c> (or @FILE, a file that says so), <c>ELASTICTRAIN_PROTOCOL_VERSION=NUMBER</c>,
 /// <c>ELASTICTRAIN_NUMERICS_CLASS=NAME</c>, <c>ELASTICTRAIN_SLOW_NODE=NODE:FACTOR</c>, <c>ELASTICTRAIN_DATA_LINKS=HOST:PORT</c>.
 /// </summary>
-/// <param name="FlipStep">The step; 0 for none.</param>
-/// <param name="FlipRank">The rank.</param>
+/// <param name="FlipStep">The step; 0 for none, -1 for every step.</param>
+/// <param name="FlipRank">The rank; null for every rank.</param>
 /// <param name="FlipElement">The element of the flat gradient whose highest mantissa bit is flipped: the sum over ranks may round a lower one away.</param>
 /// <param name="ProtocolVersion">The protocol version that the node claims to speak; null for its own.</param>
 /// <param name="NumericsClass">What the node claims its golden probe to be the hash of; null for the probe itself.</param>
-public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement, int? ProtocolVersion, string? NumericsClass)
+public sealed record ChaosSettings(long FlipStep, int? FlipRank, long FlipElement, int? ProtocolVersion, string? NumericsClass)
 {
     /// <summary>The variable that asks for a flipped bit.</summary>
     public const string FlipVariable = "ELASTICTRAIN_FLIP_GRADIENT_BIT";
+
+    /// <summary>The variable that asks for a flipped bit in a replica's moments.</summary>
+    public const string MomentVariable = "ELASTICTRAIN_FLIP_MOMENT_BIT";
+
+    /// <summary>The bit to flip in a replica's moments; null for none.</summary>
+    public MomentFlip? Moments { get; init; }
 
     /// <summary>The variable that makes a node claim another protocol version.</summary>
     public const string ProtocolVariable = "ELASTICTRAIN_PROTOCOL_VERSION";
@@ -61,13 +68,17 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
             if (!IPEndPoint.TryParse(links, out var endpoint) || endpoint.Port == 0) throw new BadInputException($"environment variable {LinksVariable}", $"'{links}'", "an IP address and a port");
             settings = settings with { DataLinks = endpoint };
         }
+        if (Read(MomentVariable, allowed) is { } moment)
+            settings = settings with { Moments = MomentFlip.Parse(moment, node) ?? throw new BadInputException($"environment variable {MomentVariable}", $"'{moment}'", "STEP:SHARD:NODE, two whole numbers and a node's name, or @FILE") };
         if (Read(FlipVariable, allowed) is not { } text) return settings;
         string[] parts = text.Split(':');
-        if (parts.Length == 3 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out long step)
-            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int rank)
+        int rank = 0;
+        long step = -1;
+        if (parts.Length is 3 or 4 && (parts[0] == "*" || long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out step))
+            && (parts[1] == "*" || int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out rank))
             && long.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out long element))
-            return settings with { FlipStep = step, FlipRank = rank, FlipElement = element };
-        throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "STEP:RANK:ELEMENT, three whole numbers");
+            return parts.Length == 4 && parts[3] != node ? settings : settings with { FlipStep = step, FlipRank = parts[1] == "*" ? null : rank, FlipElement = element };
+        throw new BadInputException($"environment variable {FlipVariable}", $"'{text}'", "STEP:RANK:ELEMENT, three whole numbers (the first two may be *), or STEP:RANK:ELEMENT:NODE");
     }
 
     private static double ReadSlowDown(bool allowed, string node)
@@ -111,7 +122,7 @@ public sealed record ChaosSettings(long FlipStep, int FlipRank, long FlipElement
     /// <summary>Flips the bit if this is the rank for it.</summary>
     public void MaybeFlip(Step step, int rank, NativeBuffer gradient)
     {
-        if (FlipStep == 0 || step.Value != FlipStep || rank != FlipRank) return;
+        if (FlipStep == 0 || (FlipStep > 0 && step.Value != FlipStep) || (FlipRank is { } one && rank != one)) return;
         ref float value = ref gradient.Slice(FlipElement, 1)[0];
         value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) ^ (1u << 22));
     }

@@ -53,6 +53,9 @@ public sealed class ContributionSender(NodeRuntime node, TimeSpan patience)
     public static bool IsFatal(Exception error) =>
         error is ContributionMismatchException or BadInputException or ArgumentException or DataPlaneRefusedException { Kind: not RefusalKind.Retriable };
 
+    /// <summary>Whether a replica had the same ranks with other bits.</summary>
+    public static bool IsMismatch(Exception error) => error is ContributionMismatchException or DataPlaneRefusedException { Kind: RefusalKind.Mismatch };
+
     /// <summary>Sends one block.</summary>
     /// <returns>What did not succeed, where that is not too bad.</returns>
     private async Task<List<RouteSend>> SendAsync(GrantRanks grant, BlockSum block, ShardRoute[] routes, long[] tokensPerExpert)
@@ -109,7 +112,7 @@ public sealed class ContributionSender(NodeRuntime node, TimeSpan patience)
             var shard = node.Layout.Shards[route.Shard.Value];
             bool marker = Misses(shard, tokensPerExpert);
             ReadOnlySpan<float> values = marker ? default : block.Sum.Slice(shard.Offset, shard.Length);
-            node.Replicas.Get(route.Shard, route.Replica).Contribute(grant.Input, block.Block, values, marker);
+            node.Replicas.Get(route.Shard, route.Replica).Contribute(grant.Input, block.Block, values, marker, grant.Attempt);
             return new RouteSend(route, Task.CompletedTask);
         }
         catch (Exception error)
@@ -123,8 +126,8 @@ public sealed class ContributionSender(NodeRuntime node, TimeSpan patience)
         var shard = node.Layout.Shards[route.Shard.Value];
         var peer = await node.Peers.GetAsync(route.DataPlane, giveUp).ConfigureAwait(false);
         await (Misses(shard, tokensPerExpert)
-            ? peer.ContributeMarkerAsync(grant.Input, route.Shard, route.Replica, block.Block, giveUp)
-            : peer.ContributeAsync(grant.Input, route.Shard, route.Replica, block.Block, block.Sum, shard.Offset, shard.Length, giveUp)).ConfigureAwait(false);
+            ? peer.ContributeMarkerAsync(grant.Input, route.Shard, route.Replica, block.Block, grant.Attempt, giveUp)
+            : peer.ContributeAsync(grant.Input, route.Shard, route.Replica, block.Block, block.Sum, shard.Offset, shard.Length, grant.Attempt, giveUp)).ConfigureAwait(false);
     }
 
     private static async Task FirstSuccessAsync(RouteSend[] sends)

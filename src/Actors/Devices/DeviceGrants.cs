@@ -48,11 +48,17 @@ public sealed class DeviceGrants
 
     /// <summary>The current grant is done.</summary>
     /// <returns>The result, which is remembered.</returns>
-    public RanksCompleted Complete(IReadOnlyList<RankOutcome> outcomes, IReadOnlyList<ReplicaId> missed)
+    public RanksCompleted Complete(IReadOnlyList<RankOutcome> outcomes, IReadOnlyList<ReplicaId> missed, IReadOnlyList<RankChecksums> checksums)
     {
         var grant = Current ?? throw new InvalidOperationException("Nothing was granted.");
         Current = null;
-        return Last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, outcomes) { Missed = missed };
+        return Last = new RanksCompleted(grant.Term, grant.GrantId, grant.Input, grant.Ranks, outcomes)
+        {
+            Missed = missed,
+            Attempt = grant.Attempt,
+            IsAudit = grant.IsAudit,
+            Checksums = checksums,
+        };
     }
 
     /// <summary>The current grant has failed.</summary>

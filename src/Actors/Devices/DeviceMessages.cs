@@ -24,6 +24,15 @@ public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRang
 {
     /// <summary>Where the step's samples come from; null for the data that the run was made with.</summary>
     public Runs.StepData? Data { get; init; }
+
+    /// <summary>The attempt at the step: contributions carry it.</summary>
+    public Attempt Attempt { get; init; }
+
+    /// <summary>The ranks whose gradients' checksums are to be reported.</summary>
+    public IReadOnlyList<int> Audited { get; init; } = [];
+
+    /// <summary>The ranks are computed only to be compared by their checksums; nothing is contributed.</summary>
+    public bool IsAudit { get; init; }
 }
 
 /// <summary>What one rank found besides its gradient.</summary>
@@ -70,6 +79,15 @@ public sealed record RanksCompleted(Term Term, long GrantId, Lineage Input, Rank
 {
     /// <summary>Replicas that could not be reached; of each shard at least one has the contribution.</summary>
     public IReadOnlyList<ReplicaId> Missed { get; init; } = [];
+
+    /// <summary>Of the grant.</summary>
+    public Attempt Attempt { get; init; }
+
+    /// <summary>Whether nothing was contributed.</summary>
+    public bool IsAudit { get; init; }
+
+    /// <summary>Of the audited ranks, in rank order.</summary>
+    public IReadOnlyList<RankChecksums> Checksums { get; init; } = [];
 }
 
 /// <summary>A granted block could not be finished; its ranks go back to the queue.</summary>
@@ -77,7 +95,21 @@ public sealed record RanksCompleted(Term Term, long GrantId, Lineage Input, Rank
 /// <param name="GrantId">Of the grant.</param>
 /// <param name="Reason">What went wrong.</param>
 /// <param name="Fatal">Whether the cause is corruption that must stop the run, not a broken connection.</param>
-public sealed record RanksFailed(Term Term, long GrantId, string Reason, bool Fatal);
+public sealed record RanksFailed(Term Term, long GrantId, string Reason, bool Fatal)
+{
+    /// <summary>Of the grant.</summary>
+    public Attempt Attempt { get; init; }
+
+    /// <summary>Whether a replica had the same ranks with other bits.</summary>
+    public bool IsMismatch { get; init; }
+
+    /// <summary>What a device says of a grant that an error has ended.</summary>
+    public static RanksFailed Of(GrantRanks grant, Exception cause) => new(grant.Term, grant.GrantId, cause.Message, ContributionSender.IsFatal(cause))
+    {
+        Attempt = grant.Attempt,
+        IsMismatch = ContributionSender.IsMismatch(cause),
+    };
+}
 
 /// <summary>Read the samples of coming work ahead of time.</summary>
 /// <param name="Samples">Whose.</param>

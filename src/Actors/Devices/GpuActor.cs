@@ -30,6 +30,8 @@ public sealed class GpuActor : ReceiveActor
     private readonly GradientBuffers _gradients;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly List<RankOutcome> _outcomes = [];
+    private readonly List<RankChecksums> _checksums = [];
+    private readonly IReadOnlyList<RankChecksums.Piece> _pieces;
     private readonly DeviceGrants _grants = new();
     private ModelReplica? _model;
     private IActorRef _coordinator = ActorRefs.Nobody;
@@ -50,6 +52,7 @@ public sealed class GpuActor : ReceiveActor
         _interrupt = interrupt;
         _samples = node.Definition.Data.Own;
         _sender = new ContributionSender(node, node.Plan.Elastic.SuspectAfter);
+        _pieces = RankChecksums.PiecesOf(node.Layout);
         _sum = new RankSummation(new BlockAccumulator(node.VirtualRanks, node.Layout.TotalLength, node.Pool), node.Pool);
         _gradients = new GradientBuffers(node.Pool, node.Layout.TotalLength);
         Receive<GrantRanks>(OnGrant);
@@ -148,7 +151,9 @@ public sealed class GpuActor : ReceiveActor
                 _node.Pool.Return(gradient);
                 throw;
             }
-            if (isLast) _sum.AddLast(new RankId(message.Rank), gradient);
+            if (grant.Audited.Contains(message.Rank)) _checksums.Add(RankChecksums.Of(_node.Layout, _pieces, grant.FrozenPrefix, message.Rank, gradient));
+            if (grant.IsAudit) _node.Pool.Return(gradient);
+            else if (isLast) _sum.AddLast(new RankId(message.Rank), gradient);
             else _sum.Add(new RankId(message.Rank), gradient);
             _outcomes.Add(RankOutcome.Of(result));
         }
@@ -165,6 +170,11 @@ public sealed class GpuActor : ReceiveActor
         _node.Clock.Mark(step, StepMark.Computed);
         _lease?.Dispose();
         _lease = null;
+        if (grant.IsAudit)
+        {
+            Self.Tell(new Acknowledged(grant, []));
+            return;
+        }
         // The next step's block is not known yet; this device will most likely get the same ranks again.
         _node.DataLoader.Tell(new PrefetchSamples(_samples, step.Next, grant.Ranks));
         _sender.SendAsync(grant, _sum.Take(), RankOutcome.SumTokensPerExpert(_outcomes)).PipeTo(
@@ -174,8 +184,9 @@ public sealed class GpuActor : ReceiveActor
     private void OnAcknowledged(Acknowledged message)
     {
         if (!_grants.IsCurrent(message.Grant)) return;
-        var completed = _grants.Complete([.. _outcomes], message.Missed);
+        var completed = _grants.Complete([.. _outcomes], message.Missed, [.. _checksums]);
         _outcomes.Clear();
+        _checksums.Clear();
         _coordinator.Tell(completed);
     }
 
@@ -189,7 +200,7 @@ public sealed class GpuActor : ReceiveActor
         _grants.Fail();
         if (isInterrupted) return;
         _log.Warning("ranks {0} of step {1} failed: {2}", grant.Ranks, grant.Input.Step.Next, cause.Message);
-        _coordinator.Tell(new RanksFailed(grant.Term, grant.GrantId, cause.Message, ContributionSender.IsFatal(cause)));
+        _coordinator.Tell(RanksFailed.Of(grant, cause));
     }
 
     /// <summary>Ends what is being done.</summary>
@@ -200,6 +211,7 @@ public sealed class GpuActor : ReceiveActor
         _lease = null;
         _sum.Clear();
         _outcomes.Clear();
+        _checksums.Clear();
     }
 
     private long Denominator(Step step)

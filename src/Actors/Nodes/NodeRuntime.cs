@@ -18,7 +18,7 @@ namespace ElasticTrain.Actors.Nodes;
 public sealed class NodeRuntime : IAsyncDisposable
 {
     /// <summary>Version of the messages and frames between nodes.</summary>
-    public const int ProtocolVersion = 1;
+    public const int ProtocolVersion = 2;
 
     private readonly DataPlaneServer _server;
 
@@ -33,7 +33,7 @@ public sealed class NodeRuntime : IAsyncDisposable
     {
         var memory = DeviceMemory.Of(run.Plan, run.Layout);
         memory?.Require("device.memory");
-        Id = id;
+        (Id, Chaos) = (id, chaos ?? ChaosSettings.None);
         Definition = run;
         NumericsClass = numericsClass;
         Replicas = new ReplicaDirectory(Pool);
@@ -48,6 +48,9 @@ public sealed class NodeRuntime : IAsyncDisposable
 
     /// <summary>The node.</summary>
     public NodeId Id { get; }
+
+    /// <summary>Faults injected on purpose.</summary>
+    public ChaosSettings Chaos { get; }
 
     /// <summary>The run's constants.</summary>
     public RunDefinition Definition { get; }

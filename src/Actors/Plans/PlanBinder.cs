@@ -145,8 +145,8 @@ internal sealed class PlanBinder
             section.Int("replicas", 2, 1, 8), section.Int("min-workers", 1, 1, 1 << 20),
             section.Duration("suspect-after", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50)),
             section.Duration("preemption-grace", TimeSpan.FromSeconds(30), TimeSpan.Zero), section.Flag("speculate", true),
+            section.Number("audit", 0.01, share => share is >= 0 and <= 1, "a share of the ranks from 0 to 1"),
             section.Flag("allow-chaos", false));
-        section.NotYet("audit");
         section.Close();
         return plan;
     }

@@ -159,16 +159,6 @@ internal sealed class PlanReader(PlanErrors errors, string file, string path, Se
         return absent;
     }
 
-    /// <summary>Keys that the design names and that do nothing yet: refused, never silently ignored.</summary>
-    internal void NotYet(params string[] keys)
-    {
-        foreach (string key in keys)
-        {
-            _asked.Add(key);
-            if (node?[key] is { } found) errors.Add(found.Where, $"\"{key}\", which is not supported yet", "no such key in this version");
-        }
-    }
-
     /// <summary>Reports keys that nothing asked for.</summary>
     internal void Close()
     {

@@ -77,8 +77,9 @@ public sealed record OptimizerPlan(
 /// <param name="SuspectAfter">A worker silent for this long loses its unfinished work to others.</param>
 /// <param name="PreemptionGrace">Time that a node told to go away takes to hand over.</param>
 /// <param name="Speculate">Whether an idle device computes a straggler's ranks as well.</param>
+/// <param name="Audit">Share of the ranks that are computed a second time, on another device where there is one, and compared.</param>
 /// <param name="AllowChaos">Whether faults may be injected into the run.</param>
-public sealed record ElasticPlan(int Replicas, int MinWorkers, TimeSpan SuspectAfter, TimeSpan PreemptionGrace, bool Speculate, bool AllowChaos);
+public sealed record ElasticPlan(int Replicas, int MinWorkers, TimeSpan SuspectAfter, TimeSpan PreemptionGrace, bool Speculate, double Audit, bool AllowChaos);
 
 /// <summary>Databases that can hold the journal.</summary>
 public enum JournalProvider

@@ -39,6 +39,7 @@ internal static class PlanWriter
         Line(text, $"}}");
         Line(text, $"elastic {{");
         Line(text, $"  replicas = {elastic.Replicas}, min-workers = {elastic.MinWorkers}, speculate = {(elastic.Speculate ? "on" : "off")}");
+        Line(text, $"  audit = {elastic.Audit:R}");
         Line(text, $"  allow-chaos = {(elastic.AllowChaos ? "true" : "false")}");
         Line(text, $"  suspect-after = {Units.ToHocon(elastic.SuspectAfter)}, preemption-grace = {Units.ToHocon(elastic.PreemptionGrace)}");
         Line(text, $"}}");

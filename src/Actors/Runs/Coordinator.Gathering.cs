@@ -109,6 +109,7 @@ public sealed partial class Coordinator
         _version = newest.Applied;
         // Where a replay was cut short, the committed steps ahead were granted long ago.
         if (_version.Step.Next > _grantedThrough) _grantedThrough = _version.Step.Next;
+        _decidedAudit = null;
         _lastApply = newest.Decision is { } decision ? decision with { Term = _term } : null;
         _replicas.Clear();
         foreach (var placement in usable)
@@ -130,7 +131,7 @@ public sealed partial class Coordinator
     private bool CanReach(ReplicaReport report, ReplicaReport newest) =>
         report.Applied == newest.Applied
         || (newest.Decision is { } decision && decision.Output == newest.Applied && report.Applied == decision.Input
-            && (report.Seal?.Input == decision.Input || ParameterLayout.IsFrozen(_run.Layout.Shards[report.Shard.Value], decision.FrozenPrefix)));
+            && ((report.Seal?.Input == decision.Input && report.Seal.Attempt == decision.Attempt) || ParameterLayout.IsFrozen(_run.Layout.Shards[report.Shard.Value], decision.FrozenPrefix)));
 
     private long OptimizerStepAt(Lineage version) => _state.CommitOf(version.Step)?.OptimizerStep ?? 0;
 

@@ -205,7 +205,7 @@ public sealed partial class Coordinator
     /// <summary>An observer that has summed the step in progress, from a state with its sibling's checksum, has everything that a member must have.</summary>
     private void TryAdmit(LiveReplica observer)
     {
-        if (_progress is not { } progress || !_observerSeals.TryGetValue(observer.Id, out var seal) || seal.Input != progress.Input) return;
+        if (_progress is not { } progress || !_observerSeals.TryGetValue(observer.Id, out var seal) || seal.Input != progress.Input || seal.Attempt != progress.Attempt) return;
         if (progress.SealOf(observer.Shard) is not { } known) return;
         if (!StepProgress.Agree(known, seal))
         {

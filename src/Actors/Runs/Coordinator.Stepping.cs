@@ -68,9 +68,14 @@ public sealed partial class Coordinator
         _detail = replay ? $"replaying step {step} of {_state.CommittedVersion.Step}" : $"step {step}";
         if (!HasData(step)) return;
         int prefix = _state.FrozenPrefixAt(step);
+        BeginAttempt();
         _progress = new StepProgress(
             _version, _run.VirtualRanks, prefix, [.. _run.Layout.Shards.Select(s => !ParameterLayout.IsFrozen(s, prefix))],
-            _replicas.InSync.Select(r => KeyValuePair.Create(r.Id, r.Shard)));
+            _replicas.InSync.Select(r => KeyValuePair.Create(r.Id, r.Shard)))
+        {
+            Attempt = _lastAttempt,
+            Audit = NewAudit(step),
+        };
         (_ranksDoneAt, _coveredAt) = (null, null);
         if (step > _grantedThrough) _grantedThrough = step;
         _host.Clock.Mark(step, StepMark.Granted);
@@ -94,22 +99,42 @@ public sealed partial class Coordinator
 
     private void GrantIdle()
     {
-        if (_phase != Phase.Stepping || _progress is null) return;
-        foreach (var device in _roster.Devices)
-        {
-            if (device.Grant is not null) continue;
-            var wait = device.NotBefore - _host.UtcNow;
-            if (wait > TimeSpan.Zero)
-            {
-                _host.After(wait, "regrant", new Regrant());
-                continue;
-            }
-            if (_progress.Grant(_lastGrant + 1, Share(device, _progress.Queued)) is not { } ranks) return;
-            device.Grant = new GrantRanks(_term, ++_lastGrant, _progress.Input, ranks, _progress.FrozenPrefix, Routes()) { Data = _state.DataAt(_progress.Step) };
-            device.GrantedAt = _host.UtcNow;
-            _host.Tell(device.Actor, device.Grant);
-        }
+        if (_phase != Phase.Stepping || _progress is not { } progress) return;
+        var devices = Trusted();
+        var auditors = Auditors(progress, devices);
+        foreach (var device in devices) Give(device, () => GrantRanks(progress, device) ?? GrantAudit(progress, device, auditors));
+        foreach (var device in auditors.Except(devices)) Give(device, () => GrantAudit(progress, device, auditors));
     }
+
+    private void Give(DeviceSlot device, Func<GrantRanks?> work)
+    {
+        if (device.Grant is not null) return;
+        var wait = device.NotBefore - _host.UtcNow;
+        if (wait > TimeSpan.Zero)
+        {
+            _host.After(wait, "regrant", new Regrant());
+            return;
+        }
+        if (work() is not { } grant) return;
+        device.Grant = grant;
+        device.GrantedAt = _host.UtcNow;
+        _host.Tell(device.Actor, grant);
+    }
+
+    private GrantRanks? GrantRanks(StepProgress progress, DeviceSlot device)
+    {
+        if (progress.Grant(_lastGrant + 1, Share(device, progress.Queued)) is not { } ranks) return null;
+        var grant = NewGrant(progress, ranks);
+        progress.Audit.Granted(grant.GrantId, device.Id, ranks);
+        return grant;
+    }
+
+    private GrantRanks NewGrant(StepProgress progress, RankRange ranks) => new(_term, ++_lastGrant, progress.Input, ranks, progress.FrozenPrefix, Routes())
+    {
+        Data = _state.DataAt(progress.Step),
+        Attempt = progress.Attempt,
+        Audited = progress.Audit.In(ranks),
+    };
 
     private IReadOnlyList<ShardRoute> Routes() => _routes ??= [.. _replicas.All
         .Select(r => (Replica: r, Node: _roster.Find(r.Placement.Node))).Where(r => r.Node is not null)
@@ -146,15 +171,21 @@ public sealed partial class Coordinator
             if (took > _longestGrant) _longestGrant = took;
             device.Finished(message.Ranks.Count, took);
         }
-        if (_phase == Phase.Stepping && _progress is not null && message.Input == _progress.Input)
+        if (_phase == Phase.Stepping && message.Attempt == _progress?.Attempt)
         {
-            if (message.Missed.Count > 0 && !PutOut(message.Missed))
+            _progress.Audit.Complete(message);
+            if (message.IsAudit)
+            {
+                // Nothing of it went anywhere.
+            }
+            else if (message.Missed.Count > 0 && !PutOut(message.Missed))
             {
                 // The only replica left of a shard did not get them.
-                _progress.Requeue(message.GrantId);
+                _progress?.Requeue(message.GrantId);
                 if (device is not null) device.NotBefore = _host.UtcNow + RetryDelay;
             }
-            else if (_progress is not null && message.Input == _progress.Input) _progress.Complete(message);
+            else if (message.Attempt == _progress?.Attempt) _progress.Complete(message);
+            JudgeAudits();
         }
         GrantIdle();
         OnProgress();
@@ -171,7 +202,7 @@ public sealed partial class Coordinator
     private void OnRanksFailed(RanksFailed message)
     {
         if (message.Term != _term) return;
-        if (message.Fatal)
+        if (message.Fatal && !Contradict(message))
         {
             Halt(_version.Step.Next, message.Reason);
             return;
@@ -183,7 +214,7 @@ public sealed partial class Coordinator
 
     private void OnSealed(GradientSealed message)
     {
-        if (_phase != Phase.Stepping || _progress is null || message.Input != _progress.Input || _replicas.Find(message.Replica) is not { } replica) return;
+        if (_phase != Phase.Stepping || _progress is null || message.Input != _progress.Input || message.Attempt != _progress.Attempt || _replicas.Find(message.Replica) is not { } replica) return;
         if (replica.IsInSync)
         {
             if (_progress.Seal(message) is { } conflict)
@@ -230,7 +261,7 @@ public sealed partial class Coordinator
             _run.PlanAt(_state, step), progress.Input, [.. effective.Select(e => e.Content)],
             [.. progress.Seals.Select(s => new ShardSealReport(s.Shard, s.SumOfSquares, s.Finite, s.GradientDigest))],
             progress.Outcomes, denominator, _optimizerStep + 1);
-        var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective);
+        var apply = ApplyStep.From(_term, progress.Input, _optimizerStep, decision, progress.FrozenPrefix, effective) with { Attempt = progress.Attempt };
         var committed = apply.Decision;
         if (_state.CommitOf(step) is { } known && (known.Digest != committed.Digest || known.LossBits != committed.LossBits))
         {
@@ -241,6 +272,7 @@ public sealed partial class Coordinator
         foreach (var replica in _replicas.InSync) _host.Tell(replica.Actor, _lastApply);
         _version = _lastApply.Output;
         _optimizerStep = committed.OptimizerStep;
+        _decidedAudit = progress.Audit;
         _progress = null;
         if (_state.CommitOf(step) is null) Commit(committed);
         _host.Decided(new Freezing.StepDecided(step, progress.FrozenPrefix, committed.LearningRate, [.. progress.Seals.Select(s => (s.Shard, s.SumOfSquares))]));
@@ -296,6 +328,7 @@ public sealed partial class Coordinator
         AdmitIdle();
         PutOutSilent();
         Speculate();
+        JudgeAudits();
         MaintainReplicas();
         ReleaseDrained();
         GrantIdle();
@@ -327,16 +360,14 @@ public sealed partial class Coordinator
         }
         else if (_coveredAt is null && _ranksDoneAt is { } done && _host.UtcNow - done > patience * 4)
         {
-            _host.Notes.Add($"step {progress.Step}: sums are missing though all ranks are done; they are computed again");
-            progress.Reopen();
-            _ranksDoneAt = null;
+            RestartStep("sums are missing though all ranks are done");
         }
     }
 
     /// <summary>Gives the ranks of a device that takes unusually long to an idle one as well. The first result counts; both have the same bits.</summary>
     private void Speculate()
     {
-        if (_progress is not { Queued: 0, AllRanksDone: false } progress || _roster.Devices.All(d => d.Grant is not null)) return;
+        if (_progress is not { Queued: 0 } progress || (progress.AllRanksDone && progress.Audit.IsSettled) || _roster.Devices.All(d => d.Grant is not null)) return;
         var least = _run.Plan.Elastic.SuspectAfter;
         var hung = _longestGrant * 4 > least ? _longestGrant * 4 : least;
         foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
@@ -376,7 +407,7 @@ public sealed partial class Coordinator
     {
         foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
         _progress = null;
-        _lastApply = null;
+        (_lastApply, _decidedAudit) = (null, null);
         _round = null;
     }
 }

@@ -11,7 +11,7 @@ namespace ElasticTrain.Actors.Runs;
 /// The coordinator of a run: takes a term, learns who is there and what they hold, grants ranks, decides steps, and journals them. A state machine
 /// without actors, clocks or sockets: what comes in are messages, what goes out goes through <see cref="ICoordinatorHost"/>. The actor
 /// <see cref="TrainingRun"/> runs it, and so does the simulation. Everything it knows beyond the journal can be lost at any moment.
-/// This part: office, commands, questions, ends. The others: membership, gathering, stepping, replication, sealing.
+/// This part: office, commands, questions, ends. The others: membership, gathering, stepping, auditing, replication, sealing.
 /// </summary>
 public sealed partial class Coordinator
 {
@@ -88,6 +88,7 @@ public sealed partial class Coordinator
             Record(new RunCreated(_run.Run, _run.PlanHash, _run.NumericsClass, _run.Initial), _host.MarkJournaled);
         }
         _term = new Term((_state.Coordinator?.Term.Value ?? 0) + 1);
+        _lastAttempt = Attempt.Before(_term);
         _detail = "taking office";
         Record(new CoordinatorStarted(_term, _host.Node.Name, _host.Pid), StartGathering);
     }

@@ -68,6 +68,44 @@ public sealed record ReplicaDiverged(ShardId Shard, Lineage Input, IReadOnlyList
     public Step SuspectFrom => new(Math.Max(0, Input.Step.Value - 1));
 }
 
+/// <summary>A piece of a gradient that was computed with different bits.</summary>
+/// <param name="Shard">The shard that holds it; null for what a rank reports besides its gradient.</param>
+/// <param name="Tensor">Its name.</param>
+/// <param name="Expected">XxHash3-64 of the right bits, or of another device's where nobody knows.</param>
+/// <param name="Found">Of the suspected computation's.</param>
+public sealed record TensorFinding(ShardId? Shard, string Tensor, ulong Expected, ulong Found);
+
+/// <summary>A rank was computed several times, and one computation has other bits than the others.</summary>
+/// <param name="Input">The version that the step starts from.</param>
+/// <param name="Attempt">The attempt at the step.</param>
+/// <param name="Rank">The rank; the first one of a block whose late contribution differs.</param>
+/// <param name="Computation">Which of the rank's computations in this attempt, in the order of their results: 0 for the first.</param>
+/// <param name="Device">The suspected device and its node.</param>
+/// <param name="Tensors">The first pieces that differ; none where a contribution was refused as a whole.</param>
+/// <param name="TensorCount">How many differ.</param>
+public sealed record CorruptionSuspected(
+    Lineage Input, Attempt Attempt, RankId Rank, int Computation, DeviceId Device, IReadOnlyList<TensorFinding> Tensors, int TensorCount) : IRunEvent
+{
+    /// <summary>Whether nobody can tell which device is right: then each of them is suspected, and the run halts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsUndecided { get; init; }
+
+    /// <summary>In one line.</summary>
+    public override string ToString()
+    {
+        string where = $"{Device}, step {Input.Step.Next}, rank {Rank}, computation {Computation} of attempt {Attempt}";
+        string other = IsUndecided ? "elsewhere" : "expected";
+        return Tensors.Count == 0 ? $"{where}: its contribution differs"
+            : $"{where}: {string.Join(", ", Tensors.Select(t => $"{(t.Shard is { } shard ? $"{shard} " : "")}{t.Tensor} is {t.Found:x16}, {other} {t.Expected:x16}"))}{(TensorCount > Tensors.Count ? $", and {TensorCount - Tensors.Count} more" : "")}";
+    }
+}
+
+/// <summary>What was contributed to a step was thrown away, and all its ranks are computed again. Nothing of it had been decided.</summary>
+/// <param name="Input">The version that the step starts from.</param>
+/// <param name="Attempt">The attempt that was given up.</param>
+/// <param name="Reason">Why, for people.</param>
+public sealed record StepRestarted(Lineage Input, Attempt Attempt, string Reason) : IRunEvent;
+
 /// <summary>The replay has shown which replicas had diverged.</summary>
 /// <param name="Shard">The shard.</param>
 /// <param name="Input">The version in question.</param>

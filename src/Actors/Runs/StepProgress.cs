@@ -28,6 +28,7 @@ public sealed class StepProgress
     private readonly bool[] _needsSeal;
     private readonly Dictionary<ReplicaId, ShardId> _awaited;
     private readonly Dictionary<long, RankRange> _grants = [];
+    private readonly List<RankRange> _whole = [];
     private int _done;
 
     /// <summary>Opens a step.</summary>
@@ -57,14 +58,20 @@ public sealed class StepProgress
     /// <summary>Frozen prefix in this step: K + 1 for the embedding and the layers 0 to K, 0 for none.</summary>
     public int FrozenPrefix { get; }
 
+    /// <summary>The attempt at the step.</summary>
+    public Attempt Attempt { get; init; }
+
+    /// <summary>Its audits.</summary>
+    public StepAudit Audit { get; init; } = new([]);
+
     /// <summary>Number of shards that must seal.</summary>
     public int Expected { get; }
 
     /// <summary>Whether every rank is done.</summary>
     public bool AllRanksDone => _done == _ranks.Length;
 
-    /// <summary>Whether every rank is done and every awaited replica has sealed, one of each shard at least.</summary>
-    public bool IsComplete => AllRanksDone && _awaited.Count == 0 && IsCovered;
+    /// <summary>Whether every rank is done, every awaited replica has sealed, one of each shard at least, and the audits have shown that what was summed is right.</summary>
+    public bool IsComplete => AllRanksDone && _awaited.Count == 0 && IsCovered && Audit.IsSettled;
 
     /// <summary>Whether of every shard that takes part one replica has sealed.</summary>
     public bool IsCovered => _seals.Where((_, i) => _needsSeal[i]).All(s => s.Count > 0);
@@ -84,7 +91,10 @@ public sealed class StepProgress
     /// <summary>The first seal of a shard; null before it.</summary>
     public GradientSealed? SealOf(ShardId shard) => _seals[shard.Value].FirstOrDefault();
 
-    /// <summary>Takes the next queued aligned block of the reduction tree, of at most <paramref name="limit"/> ranks; null when none is queued.</summary>
+    /// <summary>
+    /// Takes the next queued aligned block of the reduction tree, of at most <paramref name="limit"/> ranks; null when none is queued. A block with audited ranks that was
+    /// taken back is granted as a whole: replicas then compare what may have come of it already, and no unaudited bits of it are left in the sums.
+    /// </summary>
     /// <param name="grantId">Names the grant.</param>
     /// <param name="limit">At least 1.</param>
     public RankRange? Grant(long grantId, int limit)
@@ -92,8 +102,8 @@ public sealed class StepProgress
         int lo = Array.IndexOf(_ranks, RankState.Queued);
         if (lo < 0) return null;
         int end = lo + 1;
-        while (end < _ranks.Length && _ranks[end] == RankState.Queued) end++;
-        var range = ReductionTree.LargestBlock(new RankRange(lo, end), limit, _ranks.Length);
+        while (end < _ranks.Length && _ranks[end] == RankState.Queued && !_whole.Exists(w => w.Lo == end)) end++;
+        var range = _whole.Find(w => w.Lo == lo) is { Count: > 0 } whole ? whole : ReductionTree.LargestBlock(new RankRange(lo, end), limit, _ranks.Length);
         Array.Fill(_ranks, RankState.Granted, range.Lo, range.Count);
         _grants.Add(grantId, range);
         return range;
@@ -102,7 +112,9 @@ public sealed class StepProgress
     /// <summary>Takes a grant back: its ranks are queued again unless another copy finished them.</summary>
     public void Requeue(long grantId)
     {
+        Audit.Withdraw(grantId);
         if (!_grants.Remove(grantId, out var range)) return;
+        if (Audit.In(range).Count > 0 && !_whole.Contains(range)) _whole.Add(range);
         for (int i = range.Lo; i < range.Hi; i++)
             if (_ranks[i] == RankState.Granted) _ranks[i] = RankState.Queued;
     }
@@ -118,14 +130,6 @@ public sealed class StepProgress
             _outcomes[i] = message.Outcomes[i - message.Ranks.Lo];
             _done++;
         }
-    }
-
-    /// <summary>All ranks are to be computed again: contributions were lost with the replicas that had taken them.</summary>
-    public void Reopen()
-    {
-        _grants.Clear();
-        Array.Fill(_ranks, RankState.Queued);
-        _done = 0;
     }
 
     /// <summary>Notes a replica's seal; null unless it contradicts an earlier one of the shard: by its gradient, or by the state that it started from.</summary>

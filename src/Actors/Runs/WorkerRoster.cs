@@ -12,6 +12,9 @@ public sealed class DeviceSlot(NodeId node, IActorRef actor)
     /// <summary>Its actor.</summary>
     public IActorRef Actor { get; } = actor;
 
+    /// <summary>Its name in the run.</summary>
+    public DeviceId Id { get; } = new(node.Name, actor.Path.Name);
+
     /// <summary>The grant that it works on; null when idle.</summary>
     public Devices.GrantRanks? Grant { get; set; }
 
@@ -79,6 +82,9 @@ public sealed class WorkerRoster
 
     /// <summary>Workers that can be given work.</summary>
     public IEnumerable<Worker> Reachable => _workers.Values.Where(w => w.CanWork);
+
+    /// <summary>Workers that are there, also those that are to go.</summary>
+    public IEnumerable<Worker> Answering => _workers.Values.Where(w => w is { Unreachable: false, LinkLost: false, Silent: false });
 
     /// <summary>Devices that can be given work.</summary>
     public IEnumerable<DeviceSlot> Devices => Reachable.SelectMany(w => w.Devices);

@@ -19,6 +19,7 @@ public static class JsonFormat
         var options = new JsonSerializerOptions(JsonSerializerDefaults.Web) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
         options.Converters.Add(Number(v => new Step(v), s => s.Value));
         options.Converters.Add(Number(v => new Term(v), t => t.Value));
+        options.Converters.Add(Number(v => new Attempt(v), a => a.Value));
         options.Converters.Add(Number(v => new RankId((int)v), r => r.Value));
         options.Converters.Add(Number(v => new ShardId((int)v), s => s.Value));
         options.Converters.Add(Number(v => new ReplicaId((int)v), r => r.Value));

@@ -21,6 +21,8 @@ public static class Manifests
         ("replicas-removed/1", typeof(ReplicasRemoved)),
         ("replica-diverged/1", typeof(ReplicaDiverged)),
         ("divergence-resolved/1", typeof(DivergenceResolved)),
+        ("corruption-suspected/1", typeof(CorruptionSuspected)),
+        ("step-restarted/1", typeof(StepRestarted)),
         ("step-committed/1", typeof(StepCommitted)),
         ("checkpoint-sealed/1", typeof(CheckpointSealed)),
         ("checkpoint-failed/1", typeof(CheckpointFailed)),

@@ -155,7 +155,7 @@ public sealed partial class ReplicaControl
         if (_snapshot is { } snapshot && snapshot.Message.Version == step.Output) Copy(replica, snapshot.Message.Version, snapshot.Sender);
     }
 
-    private bool LacksGradient(ApplyStep step) => _replica!.Seal is null && !ParameterLayout.IsFrozen(_shard, step.FrozenPrefix);
+    private bool LacksGradient(ApplyStep step) => _replica!.Seal?.Attempt != step.Attempt && !ParameterLayout.IsFrozen(_shard, step.FrozenPrefix);
 
     private void OnSnapshot(SnapshotReplica message, IActorRef sender)
     {

@@ -22,7 +22,7 @@ public sealed class ReplicaDirectory(BufferPool pool) : IDataPlaneHandler
 
     /// <inheritdoc/>
     public void OnContribution(in FrameHeader header, ReadOnlySpan<float> payload) =>
-        Find(header.Shard, header.Replica, header.Lineage).Replica.Contribute(header.Lineage, header.Block, payload, header.Kind == FrameKind.Marker);
+        Find(header.Shard, header.Replica, header.Lineage).Replica.Contribute(header.Lineage, header.Block, payload, header.Kind == FrameKind.Marker, header.Attempt);
 
     /// <inheritdoc/>
     public async ValueTask<PullResult> OnPullAsync(FrameHeader header, CancellationToken ct)
@@ -39,7 +39,7 @@ public sealed class ReplicaDirectory(BufferPool pool) : IDataPlaneHandler
         }
         if (header.Kind == FrameKind.PullGradient)
         {
-            var (sum, digest, release) = await replica.BorrowGradientAsync(header.Lineage, ct).ConfigureAwait(false);
+            var (sum, digest, release) = await replica.BorrowGradientAsync(header.Lineage, header.Attempt, ct).ConfigureAwait(false);
             return new PullResult(sum, 0, length, release, digest);
         }
         // The copy leaves the replica free to apply the next step however slowly the reader takes the bytes.

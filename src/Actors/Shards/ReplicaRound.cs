@@ -5,13 +5,16 @@ namespace ElasticTrain.Actors.Shards;
 
 /// <summary>The sum of one step's gradient, and who uses it. Belongs to the lock of its <see cref="ShardReplica"/>, except for the reducer.</summary>
 /// <param name="input">The version that the gradient is computed on.</param>
+/// <param name="attempt">The attempt at the step.</param>
 /// <param name="reducer">The sum; a reducer of its own for every step, so that a late duplicate meets the old one.</param>
-internal sealed class ReplicaRound(Lineage input, TreeReducer reducer)
+internal sealed class ReplicaRound(Lineage input, Attempt attempt, TreeReducer reducer)
 {
     private int _users;
     private bool _isRetired;
 
     public Lineage Input { get; } = input;
+
+    public Attempt Attempt { get; } = attempt;
 
     public TreeReducer Reducer { get; } = reducer;
 

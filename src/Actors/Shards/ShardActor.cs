@@ -20,6 +20,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     private readonly ReplicaControl _control;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopping = new();
+    private ShardState? _state;
 
     /// <summary>Made by Cluster Sharding.</summary>
     /// <param name="node">The node's shared parts.</param>
@@ -38,6 +39,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
         ReceiveAny(m =>
         {
             if (!_control.Receive(m, Sender)) Unhandled(m);
+            if (_node.Chaos.Moments is { } flip && _state is { } state && _control.Replica is { } replica) flip.MaybeFlip(replica.Applied.Step, state);
         });
     }
 
@@ -73,6 +75,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     public ShardReplica Serve(ReplicaLoaded loaded)
     {
         var self = Self;
+        _state = loaded.State;
         var replica = new ShardReplica(loaded.State, _id.Replica, loaded.Version, _node.VirtualRanks, _node.Pool, seal => self.Tell(seal));
         _node.Replicas.Add(replica, loaded.State.Info.Length);
         _node.HeldReplicas[(_id.Shard, _id.Replica)] = (() => replica.Applied, Self);
@@ -81,7 +84,7 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
 
     /// <inheritdoc/>
     public void PullGradient(ShardReplica replica, SiblingSource sibling, ApplyStep step) =>
-        PullGradientAsync(replica, sibling, step.Input).PipeTo(Self, success: () => new GradientPulled(step), failure: e => new GradientPullFailed(step, e));
+        PullGradientAsync(replica, sibling, step).PipeTo(Self, success: () => new GradientPulled(step), failure: e => new GradientPullFailed(step, e));
 
     /// <inheritdoc/>
     public void BeginFollowing(SiblingSource sibling)
@@ -123,14 +126,14 @@ public sealed class ShardActor : ReceiveActor, IWithTimers, IReplicaHost
     }
 
     /// <summary>Contributes the sibling's sum as one block of all ranks: it takes the place of what is there in parts.</summary>
-    private async Task PullGradientAsync(ShardReplica replica, SiblingSource sibling, Lineage input)
+    private async Task PullGradientAsync(ShardReplica replica, SiblingSource sibling, ApplyStep step)
     {
         var buffer = _node.Pool.Rent(_node.Layout.Shards[_id.Shard.Value].Length);
         try
         {
             var peer = await _node.Peers.GetAsync(sibling.DataPlane, _stopping.Token).ConfigureAwait(false);
-            await peer.PullGradientAsync(input, _id.Shard, sibling.Replica, buffer, _stopping.Token).ConfigureAwait(false);
-            replica.Contribute(input, ReductionTree.Root(_node.VirtualRanks), buffer.Span, marker: false);
+            await peer.PullGradientAsync(step.Input, step.Attempt, _id.Shard, sibling.Replica, buffer, _stopping.Token).ConfigureAwait(false);
+            replica.Contribute(step.Input, ReductionTree.Root(_node.VirtualRanks), buffer.Span, marker: false, step.Attempt);
         }
         finally
         {

@@ -95,6 +95,9 @@ public sealed record GradientSealed(ShardId Shard, ReplicaId Replica, Lineage In
     /// loading). Siblings that both have one must have the same.
     /// </summary>
     public ulong? StateChecksum { get; init; }
+
+    /// <summary>The attempt at the step that the gradient was computed in.</summary>
+    public Attempt Attempt { get; init; }
 }
 
 /// <summary>Ask a replica to send its <see cref="GradientSealed"/> again if it has one for this input version.</summary>
@@ -117,6 +120,9 @@ public sealed record ApplyStep(
     Term Term, Lineage Input, Lineage Output, Runs.StepCommitted Decision, float ClipScale, float BiasCorrection1, float BiasCorrection2,
     int FrozenPrefix, bool DropMoments, IReadOnlyList<long> TokensPerExpert)
 {
+    /// <summary>The attempt at the step whose sum is applied.</summary>
+    public Attempt Attempt { get; init; }
+
     /// <summary>Decoupled weight decay, for parameters of two and more dimensions.</summary>
     public float WeightDecay { get; init; }
 

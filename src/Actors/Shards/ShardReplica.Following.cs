@@ -47,10 +47,11 @@ public sealed partial class ShardReplica
 
     /// <summary>Waits until the sum of a step is complete and lends it.</summary>
     /// <param name="input">The version that the step starts from.</param>
+    /// <param name="attempt">The attempt at the step.</param>
     /// <param name="ct">Ends the wait.</param>
     /// <returns>The sum, [length], its digest, and what gives it back.</returns>
-    /// <exception cref="DataPlaneRefusedException">The step is past and not kept, or belongs to another history, or the replica was stopped.</exception>
-    public async Task<(NativeBuffer Sum, UInt128 Digest, Action Release)> BorrowGradientAsync(Lineage input, CancellationToken ct)
+    /// <exception cref="DataPlaneRefusedException">The step is past and not kept, or belongs to another history or to an earlier attempt, or the replica was stopped.</exception>
+    public async Task<(NativeBuffer Sum, UInt128 Digest, Action Release)> BorrowGradientAsync(Lineage input, Attempt attempt, CancellationToken ct)
     {
         while (true)
         {
@@ -60,7 +61,8 @@ public sealed partial class ShardReplica
                 RequireRunning();
                 _retained.Touch();
                 var round = input == _applied ? _round : _retained.After(input)?.Round;
-                if (round?.Statistics is { } statistics)
+                if (round?.Attempt > attempt) throw new DataPlaneRefusedException($"{Shard}~{Replica} has attempt {round.Attempt} at step {input.Step.Next}, not {attempt}");
+                if (round?.Attempt == attempt && round.Statistics is { } statistics)
                 {
                     round.Enter();
                     return (round.Reducer.Sum!, statistics.Digest, () => Return(round));

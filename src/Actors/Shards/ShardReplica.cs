@@ -48,7 +48,7 @@ public sealed partial class ShardReplica : IDisposable
         _virtualRanks = virtualRanks;
         _pool = pool;
         _onSealed = onSealed;
-        _round = NewRound(version);
+        _round = NewRound(version, default);
         _retained = new RetainedSteps(_gate, (long)state.Info.Length * sizeof(float), time ?? TimeProvider.System);
     }
 
@@ -72,17 +72,18 @@ public sealed partial class ShardReplica : IDisposable
 
     /// <summary>
     /// Adds a block of ranks to the step in progress, or to the next one: a sibling that was faster may have served its input version already. A block of a
-    /// step already applied is dropped: it carries the same bits.
+    /// step already applied is dropped, and so is one of an attempt that a later one has taken the place of; the first one of a later attempt clears the sum.
     /// </summary>
     /// <param name="input">The version that the gradient was computed on.</param>
     /// <param name="block">An aligned block of the reduction tree.</param>
     /// <param name="values">The block's sum, [length]; ignored for a marker.</param>
     /// <param name="marker">The block's tokens missed this shard: +0.0 everywhere.</param>
+    /// <param name="attempt">The attempt at the step.</param>
     /// <exception cref="DataPlaneRefusedException">The version belongs to another history, or will not be here soon.</exception>
     /// <exception cref="ContributionMismatchException">The ranks were contributed before, with other values; shard and step are named.</exception>
-    public void Contribute(Lineage input, RankRange block, ReadOnlySpan<float> values, bool marker)
+    public void Contribute(Lineage input, RankRange block, ReadOnlySpan<float> values, bool marker, Attempt attempt = default)
     {
-        if (Enter(input) is not { } round) return;
+        if (Enter(input, attempt) is not { } round) return;
         try
         {
             var outcome = marker ? round.Reducer.ContributeMarker(block) : round.Reducer.Contribute(block, values);
@@ -108,8 +109,10 @@ public sealed partial class ShardReplica : IDisposable
         lock (_gate)
         {
             if (step.Input != _applied) throw new InvalidOperationException($"{Shard}~{Replica} is at {_applied}; the decision follows {step.Input}.");
-            if (!frozen && _seal is null) throw new InvalidOperationException($"{Shard}~{Replica} has not sealed step {step.Output.Step}.");
+            if (!frozen && _seal?.Attempt != step.Attempt) throw new InvalidOperationException($"{Shard}~{Replica} has not sealed step {step.Output.Step} in attempt {step.Attempt}.");
             round = _round;
+            // A contribution of a later attempt must not take the sum away while it is used.
+            round.Enter();
         }
         ulong checksum;
         GradientSealed? seal;
@@ -123,6 +126,7 @@ public sealed partial class ShardReplica : IDisposable
                 _applied = step.Output;
                 if (!frozen && !step.Decision.Skipped) _stateChecksum = checksum;
                 _retained.Add(step, frozen ? null : round);
+                _round.Retire();
                 round.Retire();
                 _round = TakeAhead(step.Output);
                 seal = _seal = SealOf(_round);
@@ -133,6 +137,7 @@ public sealed partial class ShardReplica : IDisposable
         finally
         {
             _tensors.ExitWriteLock();
+            lock (_gate) round.Leave();
         }
         if (seal is not null) _onSealed(seal);
         return checksum;
@@ -201,29 +206,43 @@ public sealed partial class ShardReplica : IDisposable
         }
     }
 
-    /// <summary>The round that a contribution belongs to; null if its step is applied already.</summary>
-    private ReplicaRound? Enter(Lineage input)
+    /// <summary>The round that a contribution belongs to; null if its step is applied already, or a later attempt at it is being made.</summary>
+    private ReplicaRound? Enter(Lineage input, Attempt attempt)
     {
         lock (_gate)
         {
             RequireRunning();
             if (_pastSet.Contains(input)) return null;
-            var round = input == _applied ? _round : input.Step == _applied.Step.Next ? Ahead(input) : throw new DataPlaneRefusedException(
+            var round = input == _applied ? Current(attempt) : input.Step == _applied.Step.Next ? Ahead(input, attempt) : throw new DataPlaneRefusedException(
                 $"{Shard}~{Replica} refuses a contribution of lineage {input.Step}:{input.Digest}: it is at {_applied.Step}:{_applied.Digest}");
+            if (round.Attempt > attempt) return null;
             round.Enter();
             return round;
         }
     }
 
-    private ReplicaRound Ahead(Lineage input)
+    private ReplicaRound Current(Attempt attempt)
     {
-        if (_ahead.Find(round => round.Input == input) is { } known) return known;
+        if (_round.Attempt >= attempt) return _round;
+        _round.Retire();
+        _seal = null;
+        return _round = NewRound(_applied, attempt);
+    }
+
+    private ReplicaRound Ahead(Lineage input, Attempt attempt)
+    {
+        if (_ahead.Find(round => round.Input == input) is { } known)
+        {
+            if (known.Attempt >= attempt) return known;
+            known.Retire();
+            _ahead.Remove(known);
+        }
         if (_ahead.Count == RoundsAhead)
         {
             _ahead[0].Retire();
             _ahead.RemoveAt(0);
         }
-        var added = NewRound(input);
+        var added = NewRound(input, attempt);
         _ahead.Add(added);
         return added;
     }
@@ -235,7 +254,7 @@ public sealed partial class ShardReplica : IDisposable
         foreach (var round in _ahead)
             if (round != next) round.Retire();
         _ahead.Clear();
-        return next ?? NewRound(version);
+        return next ?? NewRound(version, default);
     }
 
     private void Complete(ReplicaRound round)
@@ -257,7 +276,7 @@ public sealed partial class ShardReplica : IDisposable
     }
 
     private GradientSealed? SealOf(ReplicaRound round) => round.Statistics is not { } found ? null
-        : new GradientSealed(Shard, Replica, round.Input, found.SumOfSquares, found.Finite, found.Digest) { StateChecksum = _stateChecksum };
+        : new GradientSealed(Shard, Replica, round.Input, found.SumOfSquares, found.Finite, found.Digest) { StateChecksum = _stateChecksum, Attempt = round.Attempt };
 
     private bool TryCopy(Lineage version, NativeBuffer destination, long offset)
     {
@@ -287,7 +306,7 @@ public sealed partial class ShardReplica : IDisposable
             throw new DataPlaneRefusedException($"{Shard}~{Replica} {cannot} {version}: it is at {_applied}");
     }
 
-    private ReplicaRound NewRound(Lineage input) => new(input, new TreeReducer(_virtualRanks, _state.Info.Length, _pool));
+    private ReplicaRound NewRound(Lineage input, Attempt attempt) => new(input, attempt, new TreeReducer(_virtualRanks, _state.Info.Length, _pool));
 
     private void Remember(Lineage version)
     {

@@ -100,13 +100,15 @@ public sealed class DataPlaneClient : IAsyncDisposable
     /// <param name="values">Holds the values; must not change before the task ends.</param>
     /// <param name="offset">First value.</param>
     /// <param name="length">Number of values.</param>
+    /// <param name="attempt">The attempt at the step.</param>
     /// <param name="ct">Stops waiting for the connection or for the answer; a frame that is being sent is sent to its end.</param>
     /// <exception cref="DataPlaneRefusedException">The node refuses it, for the reason given.</exception>
     /// <exception cref="DataPlaneConnectionException">The connection broke; the node may have taken it or not.</exception>
     public Task ContributeAsync(
-        Lineage inputVersion, ShardId shard, ReplicaId replica, RankRange block, NativeBuffer values, long offset, int length, CancellationToken ct = default)
+        Lineage inputVersion, ShardId shard, ReplicaId replica, RankRange block, NativeBuffer values, long offset, int length, Attempt attempt = default,
+        CancellationToken ct = default)
     {
-        var header = Header(FrameKind.Contribution, inputVersion, shard, replica) with { Block = block, ElementType = ElementType.Float32 };
+        var header = Header(FrameKind.Contribution, inputVersion, shard, replica) with { Block = block, ElementType = ElementType.Float32, Attempt = attempt };
         return RequestAsync(header, NativeBytes.Of(values, offset, length), null, ct);
     }
 
@@ -115,9 +117,11 @@ public sealed class DataPlaneClient : IAsyncDisposable
     /// <param name="shard">The shard.</param>
     /// <param name="replica">The replica it is for.</param>
     /// <param name="block">The ranks.</param>
+    /// <param name="attempt">The attempt at the step.</param>
     /// <param name="ct">Stops waiting for the answer.</param>
-    public Task ContributeMarkerAsync(Lineage inputVersion, ShardId shard, ReplicaId replica, RankRange block, CancellationToken ct = default) =>
-        RequestAsync(Header(FrameKind.Marker, inputVersion, shard, replica) with { Block = block }, default, null, ct);
+    public Task ContributeMarkerAsync(
+        Lineage inputVersion, ShardId shard, ReplicaId replica, RankRange block, Attempt attempt = default, CancellationToken ct = default) =>
+        RequestAsync(Header(FrameKind.Marker, inputVersion, shard, replica) with { Block = block, Attempt = attempt }, default, null, ct);
 
     /// <summary>Waits for the parameters of a shard at a lineage and writes them to native memory.</summary>
     /// <param name="version">The version wanted.</param>
@@ -147,12 +151,13 @@ public sealed class DataPlaneClient : IAsyncDisposable
 
     /// <summary>Waits for the complete sum of a shard's gradient in one step. Errors as for <see cref="PullAsync"/>.</summary>
     /// <param name="input">The version that the step starts from.</param>
+    /// <param name="attempt">The attempt at the step that was decided.</param>
     /// <param name="shard">The shard.</param>
     /// <param name="replica">The replica asked.</param>
     /// <param name="destination">Where it goes, [length of the shard]; as for <see cref="PullAsync"/>.</param>
     /// <param name="ct">Withdraws the request.</param>
-    public Task PullGradientAsync(Lineage input, ShardId shard, ReplicaId replica, NativeBuffer destination, CancellationToken ct) =>
-        RequestAsync(Header(FrameKind.PullGradient, input, shard, replica), default, NativeBytes.Of(destination, 0, checked((int)destination.Length)), ct);
+    public Task PullGradientAsync(Lineage input, Attempt attempt, ShardId shard, ReplicaId replica, NativeBuffer destination, CancellationToken ct) =>
+        RequestAsync(Header(FrameKind.PullGradient, input, shard, replica) with { Attempt = attempt }, default, NativeBytes.Of(destination, 0, checked((int)destination.Length)), ct);
 
     /// <summary>Sends a recorded contribution or marker again, byte for byte, and waits for its answer. For tests.</summary>
     /// <param name="frame">A frame from a <see cref="FrameRecorder"/>; its request id must not be outstanding here.</param>

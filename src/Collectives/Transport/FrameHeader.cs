@@ -80,6 +80,7 @@ public enum RefusalKind : byte
 /// <param name="PayloadLength">Bytes that follow the header.</param>
 /// <param name="PayloadDigest">XxHash128 of the payload.</param>
 /// <param name="Refusal">Refused: whether to ask again.</param>
+/// <param name="Attempt">Contribution, Marker, PullGradient: the attempt at the step.</param>
 public readonly record struct FrameHeader(
     FrameKind Kind,
     ulong RequestId,
@@ -91,4 +92,5 @@ public readonly record struct FrameHeader(
     ElementType ElementType,
     long PayloadLength,
     UInt128 PayloadDigest,
-    RefusalKind Refusal = RefusalKind.Retriable);
+    RefusalKind Refusal = RefusalKind.Retriable,
+    Attempt Attempt = default);

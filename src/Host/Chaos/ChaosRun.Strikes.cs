@@ -12,6 +12,10 @@ namespace ElasticTrain.Host.Chaos;
 internal sealed partial class ChaosRun
 {
     private const int MostGuests = 3;
+
+    /// <summary>Steps that must be left when a bit of the moments is flipped.</summary>
+    private const long StepsToNotice = 10;
+
     private static readonly TimeSpan EventPatience = TimeSpan.FromSeconds(20), SharpPoll = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan HalfBeat = TimeSpan.FromMilliseconds(50);
 
@@ -33,7 +37,7 @@ internal sealed partial class ChaosRun
         var coordinator = nodes.Where(n => n.Process.Pid == _watch.Coordinator).ToList();
         var workers = nodes.Where(n => n.Process.Pid != _watch.Coordinator).ToList();
         // Processes may be killed before there is anything to train; of the rest nothing would be seen then.
-        if (_watch.Committed == 0 && fault.Kind is FaultKind.Phase or FaultKind.Sibling or FaultKind.OneWay or FaultKind.Partition or FaultKind.DiskFull or FaultKind.Slow) return false;
+        if (_watch.Committed == 0 && fault.Kind is FaultKind.Phase or FaultKind.Sibling or FaultKind.OneWay or FaultKind.Partition or FaultKind.DiskFull or FaultKind.Slow or FaultKind.Moments) return false;
         switch (fault.Kind)
         {
             case FaultKind.Worker:
@@ -64,6 +68,8 @@ internal sealed partial class ChaosRun
                 return await CutAsync(fault, Pick(nodes, fault.Roll, 2), ct).ConfigureAwait(false);
             case FaultKind.DiskFull:
                 return await FillDiskAsync(fault, ct).ConfigureAwait(false);
+            case FaultKind.Moments:
+                return await FlipMomentAsync(fault, ct).ConfigureAwait(false);
             case FaultKind.Storm:
                 return await StormAsync(fault, ct).ConfigureAwait(false);
             default:
@@ -252,6 +258,28 @@ internal sealed partial class ChaosRun
         {
             _disk.MakeRoom();
         }
+        return true;
+    }
+
+    /// <summary>In a replica that has a sibling to be compared with. It must be found, and the replay must name it.</summary>
+    private async Task<bool> FlipMomentAsync(PlannedFault fault, CancellationToken ct)
+    {
+        var state = _watch.History.Aggregate(RunState.Empty, (s, e) => s.Apply(e.Event));
+        List<ReplicaPlacement> twins = [.. state.Replicas.GroupBy(p => p.Shard).Where(g => g.Count() > 1).SelectMany(g => g)];
+        if (twins.Count == 0 || state.Divergence is not null || state.Replicas.Select(p => p.Shard).Distinct().Count() != twins.Select(p => p.Shard).Distinct().Count()) return false;
+        var wrong = twins[(int)(fault.Roll * twins.Count)];
+        long step = state.Committed.Count + 1;
+        if (step + StepsToNotice > options.Steps)
+        {
+            Note(fault, "flipped nothing: too few steps are left in which it would be noticed");
+            return true;
+        }
+        Note(fault, $"flipped a bit in the moments of {wrong.Shard} on {wrong.Node.Name}");
+        int from = _watch.History.Count;
+        AtomicFile.Write(MomentFile, string.Create(CultureInfo.InvariantCulture, $"{step}:{wrong.Shard.Value}:{wrong.Node.Name}"));
+        if (await AwaitEventAsync(from, e => e is DivergenceResolved, ct).ConfigureAwait(false) is not DivergenceResolved found) _problems.Add($"nobody noticed that a bit of {wrong.Shard} on {wrong.Node.Name} was flipped");
+        else if (found.Wrong.Count != 1 || found.Shard != wrong.Shard || found.Wrong[0].Node.Name != wrong.Node.Name) _problems.Add($"a bit of {wrong.Shard} on {wrong.Node.Name} was flipped, but {found} says otherwise");
+        File.Delete(MomentFile);
         return true;
     }
 

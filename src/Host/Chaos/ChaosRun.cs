@@ -96,10 +96,14 @@ internal sealed partial class ChaosRun(ChaosOptions options, string name, FaultK
         }
     }
 
+    /// <summary>Beside the run's folder: what is in that is the run's.</summary>
+    private string MomentFile => $"{Directory}.moment";
+
     private Dictionary<string, string?> Variables => new()
     {
         ["TMPDIR"] = options.TemporaryFolder,
         [ChaosSettings.LinksVariable] = _links?.Endpoint.ToString(),
+        [ChaosSettings.MomentVariable] = kind is FaultKind.Moments ? $"@{MomentFile}" : null,
     };
 
     private void Start()
@@ -109,7 +113,7 @@ internal sealed partial class ChaosRun(ChaosOptions options, string name, FaultK
         if (kind is { } disturbed && options.NodesOf(disturbed) is { } several)
             arguments.AddRange(["--nodes", several.ToString(CultureInfo.InvariantCulture), "--restart-after", options.RestartAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture)]);
         foreach (string set in options.Sets) arguments.AddRange(["--set", set]);
-        if (_links is not null) arguments.AddRange(["--set", "elastic.allow-chaos=true"]);
+        if (_links is not null || kind is FaultKind.Moments) arguments.AddRange(["--set", "elastic.allow-chaos=true"]);
         if (_disk?.Setting is { } setting) arguments.AddRange(["--set", setting]);
         // Its pid file and log lie beside the run's folder: in it, a launcher would take itself for a process of an earlier start.
         _train = ChildProcess.Start(options.Directory, name, Executables.ElasticTrain(), arguments, Variables);

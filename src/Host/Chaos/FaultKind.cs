@@ -56,6 +56,9 @@ internal enum FaultKind
 
     /// <summary>Everything is killed, a bit of the newest checkpoint is flipped, and the same command is given again.</summary>
     BitFlip,
+
+    /// <summary>A bit of one replica's moments is flipped in memory: its sibling shows it, and the replay tells which of the two was wrong.</summary>
+    Moments,
 }
 
 /// <summary>The moment of a <see cref="FaultKind.Phase"/>: the next such event in the journal.</summary>

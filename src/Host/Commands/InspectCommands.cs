@@ -181,6 +181,8 @@ public static class InspectCommands
         ReplicasRemoved e => $"{string.Join(", ", e.Replicas.GroupBy(p => p.Node.Name).Select(g => $"{g.Key} ({g.Count()})"))}: {e.Reason}",
         ReplicaDiverged e => $"{e.Shard} at step {e.Input.Step.Next}: {string.Join(" and ", e.Findings.Select(f => $"~{f.Replica.Replica} on {f.Replica.Node.Name}"))} differ",
         DivergenceResolved e => $"{e.Shard} at step {e.Input.Step.Next}: wrong {(e.Wrong.Count == 0 ? "nobody" : string.Join(", ", e.Wrong.Select(p => $"~{p.Replica} on {p.Node.Name}")))}",
+        CorruptionSuspected e => e.ToString(),
+        StepRestarted e => $"step {e.Input.Step.Next}, attempt {e.Attempt} given up: {e.Reason}",
         NodeDraining e => $"{e.Node.Name}, by {e.Sender}",
         RunPaused e => $"before step {e.EffectiveStep}, by {e.Sender}",
         RunResumed e => $"by {e.Sender}",

@@ -86,6 +86,26 @@ public abstract class DeviceTests : TestKit, IClassFixture<TestRun>
     }
 
     [Fact]
+    public void An_audit_gives_the_checksums_of_the_same_bits_and_contributes_nothing()
+    {
+        int rank = _node.VirtualRanks - 1;
+        _device.Tell(Grant(1, 1, 0) with { Attempt = new Attempt(5), Audited = [rank] }, _first);
+        var done = _first.ExpectMsg<RanksCompleted>();
+        var sums = Gradients(1);
+        _device.Tell(Grant(1, 2, 0, new RankRange(rank, rank + 1)) with { Attempt = new Attempt(6), Audited = [rank], IsAudit = true }, _first);
+        var audit = _first.ExpectMsg<RanksCompleted>();
+        Assert.Equal((new Attempt(5), false, new Attempt(6), true), (done.Attempt, done.IsAudit, audit.Attempt, audit.IsAudit));
+        var (expected, found) = (Assert.Single(done.Checksums), Assert.Single(audit.Checksums));
+        Assert.Equal((rank, rank, _node.Layout.Parameters.Count), (expected.Rank, found.Rank, found.Pieces.Count));
+        Assert.Equal(expected.Pieces, found.Pieces);
+        Assert.Equal(RankChecksums.Of(done.Outcomes[rank]), RankChecksums.Of(audit.Outcomes[0]));
+        Assert.True(found.Pieces.Distinct().Count() > found.Pieces.Count / 2);
+        // A later attempt that had contributed anything would have taken the sums away.
+        Assert.All(_node.Layout.Shards, s => Assert.Equal(new Attempt(5), _node.Replicas.Get(s.Id, new ReplicaId(1)).Seal!.Attempt));
+        Assert.Equal(sums, Gradients(1));
+    }
+
+    [Fact]
     public void A_grant_of_a_new_term_with_the_same_number_is_another_grant()
     {
         // Version 1 will not come: the grant waits for it, and its failure comes when the new one is under way.

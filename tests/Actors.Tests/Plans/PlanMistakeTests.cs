@@ -20,7 +20,7 @@ public sealed class PlanMistakeTests
     [InlineData("device = cuda", "my.conf: device (line 5)", "\"cuda\"", "a section: device { ... }")]
     [InlineData("device.kind = gpu", "my.conf: device.kind (line 5)", "\"gpu\"", "cpu or cuda")]
     [InlineData("device.memory = lots", "my.conf: device.memory (line 5)", "\"lots\"", "a size of at least 1 byte (for example 64 MiB)")]
-    [InlineData("elastic.audit = 0.1", "my.conf: elastic.audit (line 5)", "\"audit\", which is not supported yet", "no such key in this version")]
+    [InlineData("elastic.audit = 1.5", "my.conf: elastic.audit (line 5)", "\"1.5\"", "a share of the ranks from 0 to 1")]
     [InlineData("elastic.replicas = 0", "my.conf: elastic.replicas (line 5)", "\"0\"", "a whole number from 1 to 8")]
     [InlineData("elastic.suspect-after = 3", "my.conf: elastic.suspect-after (line 5)", "\"3\"", "a duration of at least 50 ms, with its unit (for example 500 ms or 2 s)")]
     [InlineData("elastic.suspect-after = 1 sek", "my.conf: elastic.suspect-after (line 5)", "\"1 sek\"", "a duration of at least 50 ms, with its unit (for example 500 ms or 2 s)")]

@@ -27,7 +27,7 @@ public sealed class PlanTests
             phases = ${}
             """.Replace("phases = ${}", "", StringComparison.Ordinal) + """
 
-            elastic { min-workers = 3, suspect-after = 750 ms, preemption-grace = 1.5 minutes, allow-chaos = on }
+            elastic { min-workers = 3, suspect-after = 750 ms, preemption-grace = 1.5 minutes, audit = 0.25, allow-chaos = on }
             journal { provider = postgresql, connection-string = "Host=db;Password=p\"q" }
             checkpoint { every = 7, keep = 3, directory = "/ck pt" }
             numerics { mode = tolerant }
@@ -44,7 +44,7 @@ public sealed class PlanTests
         Assert.Equal([new FreezeScheduleEntry(new Step(9), 2), new FreezeScheduleEntry(new Step(12), 0)], again.Freeze.Schedule);
         Assert.Equal(new FreezePlan(FreezePolicyKind.Schedule, true, again.Freeze.Schedule, 7, 0.25, 3, 2, 11, 5, 0), again.Freeze);
         Assert.Equal(plan.Canonical(), (plan with { Freeze = FreezePlan.None }).Canonical());
-        Assert.Equal(TimeSpan.FromSeconds(90), again.Elastic.PreemptionGrace);
+        Assert.Equal((TimeSpan.FromSeconds(90), 0.25), (again.Elastic.PreemptionGrace, again.Elastic.Audit));
         Assert.NotEqual(plan, again with { Phases = [again.Phases[0]] });
     }
 
@@ -89,7 +89,7 @@ public sealed class PlanTests
         Digest256 hash = Given.Plan().Hash(data, tokenizer);
         string[] harmless =
         [
-            "name=other", "elastic.min-workers=2", "elastic.suspect-after=3 s", "elastic.preemption-grace=1 m", "elastic.allow-chaos=true", "checkpoint.every=3",
+            "name=other", "elastic.min-workers=2", "elastic.suspect-after=3 s", "elastic.preemption-grace=1 m", "elastic.allow-chaos=true", "elastic.audit=1", "checkpoint.every=3",
             "checkpoint.keep=9", "checkpoint.directory=/x", "device.count=3", "device.recompute=true", "device.memory=1 GB", "device.threads=2", "device.kind=cuda", "data.input=/elsewhere", "phases.0.name=x",
             "journal={provider=postgresql,connection-string=x}", "seed=1", "optimizer.betas=[0.9,0.95]", "batch.gradient-accumulation-steps=1", "model.hidden-size=32",
         ];

@@ -42,7 +42,7 @@ public sealed class StepProgressTests
         {
             Assert.True(turn < 20_000, "no progress");
             int shard = random.Next(shards), copy = random.Next(copies);
-            switch (random.Next(7))
+            switch (random.Next(6))
             {
                 case 0 when progress.Grant(grant + 1, random.Next(1, ranks + 1)) is { } range:
                     Assert.True(ReductionTree.IsBlock(range, ranks));
@@ -65,10 +65,6 @@ public sealed class StepProgressTests
                 case 4 when copy > 0:
                     progress.Forget(Replica(shard, copy));
                     awaited.Remove(Replica(shard, copy));
-                    break;
-                case 5 when random.Next(50) == 0:
-                    progress.Reopen();
-                    Assert.Equal(ranks, progress.Queued);
                     break;
                 default:
                     Assert.Equal(awaited.OrderBy(r => r.Value), progress.Awaited);

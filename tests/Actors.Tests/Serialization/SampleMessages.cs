@@ -28,7 +28,7 @@ internal sealed class SampleMessages(IActorRef actor)
 
     private static readonly ApplyStep Apply = new(
         Term, Sample.Version(4), Sample.Version(5), Sample.Commit(5) with { Skipped = true, GradientNorm = float.NaN }, -0.0f, float.Epsilon, 0.9999999f, 2, true, [0, 5, long.MaxValue])
-    { WeightDecay = 0.1f };
+    { WeightDecay = 0.1f, Attempt = new Attempt(7) };
 
     private static readonly DataSource Attached = new(Digest256.Of("data"), "attached/0123");
 
@@ -44,6 +44,10 @@ internal sealed class SampleMessages(IActorRef actor)
         new ReplicasRemoved([Placement, Placement with { Replica = new ReplicaId(99) }], "node-2 is gone"),
         new ReplicaDiverged(Shard, Sample.Version(4), [new ReplicaFinding(Placement, UInt128.MaxValue, null), new ReplicaFinding(Placement, 1, ulong.MaxValue)]),
         new DivergenceResolved(Shard, Sample.Version(4), [Placement]),
+        new CorruptionSuspected(
+            Sample.Version(4), new Attempt(5L << 40 | 3), new RankId(6), 2, new DeviceId("node-2", "device-1"), [new TensorFinding(Shard, "model.embed_tokens.weight", ulong.MaxValue, 1), new TensorFinding(null, "losses", 2, 3)], 9)
+        { IsUndecided = true },
+        new StepRestarted(Sample.Version(4), new Attempt(17), "computed with other bits"),
         Sample.Commit(7) with { Skipped = true, LearningRate = 1.17549421e-38f },
         Seal,
         new CheckpointFailed(At, "no space left on device"),
@@ -65,6 +69,7 @@ internal sealed class SampleMessages(IActorRef actor)
         {
             Amendments = [new AmendmentEntry(At, [new PlanSetting("optimizer.clip", "0.5")])],
             Attachments = [new AttachmentEntry(At, Attached, true)],
+            Corruptions = [new CorruptionSuspected(Sample.Version(4), new Attempt(3), new RankId(6), 0, new DeviceId("node-2", "device-1"), [], 0)],
         },
         new RunSnapshot(null, null, null, 0, [], [], [], new Dictionary<string, CommandAnswer>(), null, null, null),
         new FreezeLayers("a", "someone", 2, At, true),
@@ -88,9 +93,9 @@ internal sealed class SampleMessages(IActorRef actor)
         new CoordinatorResigned(Term, Sample.Node(2)),
         new WorkerRefused("plan hash: found a, expected b"),
         new RunEnded(130, "stopped"),
-        new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]) { Data = new StepData(At, [new DataSource(Digest256.Of("own"), null), Attached]) },
-        new RanksCompleted(Term, 44, Sample.Version(4), new RankRange(4, 6), [new RankOutcome(double.NaN, 64, [1, 2]), new RankOutcome(-0.0, 0, [0, 0])]) { Missed = [new ReplicaId(7)] },
-        new RanksFailed(Term, 44, "refused", true),
+        new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]) { Data = new StepData(At, [new DataSource(Digest256.Of("own"), null), Attached]), Attempt = new Attempt(5L << 40 | 1), Audited = [5, 7], IsAudit = true },
+        new RanksCompleted(Term, 44, Sample.Version(4), new RankRange(4, 6), [new RankOutcome(double.NaN, 64, [1, 2]), new RankOutcome(-0.0, 0, [0, 0])]) { Missed = [new ReplicaId(7)], Attempt = new Attempt(9), IsAudit = true, Checksums = [new RankChecksums(5, [ulong.MaxValue, 0])] },
+        new RanksFailed(Term, 44, "refused", true) { Attempt = new Attempt(9), IsMismatch = true },
         new StartReplica(Term, Sample.Run, Shard, Replica, new ReplicaSource(Sample.Version(4), Digest256.Of("blob"), 4096), actor),
         new StartReplica(Term, Sample.Run, Shard, Replica, new ReplicaSource(Sample.Version(0), null, 0), actor),
         new StartReplica(
@@ -103,7 +108,7 @@ internal sealed class SampleMessages(IActorRef actor)
         new PromiseTerm(Term),
         new ReplicaReport(Shard, Replica, Term, Sample.Version(5), Apply),
         new ReplicaReport(Shard, Replica, Term, Sample.Version(0), null) { Seal = new GradientSealed(Shard, Replica, Sample.Version(0), 1, true, 2) },
-        new GradientSealed(Shard, Replica, Sample.Version(4), double.Epsilon, true, UInt128.MaxValue - 1) { StateChecksum = ulong.MaxValue },
+        new GradientSealed(Shard, Replica, Sample.Version(4), double.Epsilon, true, UInt128.MaxValue - 1) { StateChecksum = ulong.MaxValue, Attempt = new Attempt(long.MaxValue) },
         new ReportSeal(Term, Sample.Version(4)),
         Apply,
         new StepApplied(Shard, Replica, Sample.Version(5), ulong.MaxValue),

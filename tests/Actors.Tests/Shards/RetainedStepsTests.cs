@@ -39,7 +39,7 @@ public sealed class RetainedStepsTests : IDisposable
 
     private async Task<int[]> GradientAsync(long step)
     {
-        var (sum, digest, release) = await _replica.BorrowGradientAsync(Sample.Version(step - 1), default).WaitAsync(TimeSpan.FromSeconds(30));
+        var (sum, digest, release) = await _replica.BorrowGradientAsync(Sample.Version(step - 1), default, default).WaitAsync(TimeSpan.FromSeconds(30));
         int[] bits = Bits(sum.Span);
         Assert.Equal(Summation.Digest(sum.Span), digest);
         release();
@@ -75,7 +75,7 @@ public sealed class RetainedStepsTests : IDisposable
     [Fact]
     public async Task A_sum_that_is_not_complete_is_waited_for_also_from_the_version_before()
     {
-        var waiting = _replica.BorrowGradientAsync(Sample.Version(1), default);
+        var waiting = _replica.BorrowGradientAsync(Sample.Version(1), default, default);
         Steps(1);
         Assert.False(waiting.IsCompleted);
         ContributeAll(_replica, 2);
@@ -88,7 +88,7 @@ public sealed class RetainedStepsTests : IDisposable
     public async Task A_borrowed_sum_outlives_its_step_and_its_replica()
     {
         ContributeAll(_replica, 1);
-        var (sum, digest, release) = await _replica.BorrowGradientAsync(Sample.Version(0), default);
+        var (sum, digest, release) = await _replica.BorrowGradientAsync(Sample.Version(0), default, default);
         _replica.Apply(Decision(1));
         _replica.Dispose();
         Assert.Equal(digest, Summation.Digest(sum.Span));
@@ -137,7 +137,7 @@ public sealed class RetainedStepsTests : IDisposable
         large.Touch();
         for (long step = 1; step <= 5; step++)
         {
-            var round = new ReplicaRound(Sample.Version(step - 1), new TreeReducer(Ranks, 1, _pool));
+            var round = new ReplicaRound(Sample.Version(step - 1), default, new TreeReducer(Ranks, 1, _pool));
             round.Reducer.Contribute(new RankRange(0, Ranks), [1f]);
             large.Add(Decision(step), round);
             round.Retire();

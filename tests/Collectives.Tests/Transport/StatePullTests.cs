@@ -43,7 +43,7 @@ public sealed class StatePullTests
         };
         await using var client = await node.ConnectAsync();
         using var destination = new NativeBuffer(1000);
-        var pull = client.PullGradientAsync(Node.Version, Target.Shard, Target.Replica, destination, default);
+        var pull = client.PullGradientAsync(Node.Version, default, Target.Shard, Target.Replica, destination, default);
         Assert.False(pull.IsCompleted);
         ready.SetResult();
         await pull.WaitAsync(Node.Deadline);

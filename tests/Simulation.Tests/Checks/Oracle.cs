@@ -17,7 +17,7 @@ public sealed class Oracle : IDisposable
     private readonly HashSet<string> _commands = [];
     private readonly List<ReplicaDiverged> _divergences = [];
     private readonly List<DivergenceResolved> _resolutions = [];
-    private int _writer;
+    private int _writer, _restarts;
 
     /// <summary>Before the first event.</summary>
     public Oracle(Scenario scenario, Digest256 initial)
@@ -34,6 +34,9 @@ public sealed class Oracle : IDisposable
 
     /// <summary>The replica whose bits were flipped; null while none were.</summary>
     public (ShardId Shard, ReplicaId Replica)? Flipped { get; set; }
+
+    /// <summary>The node with the device that has computed wrong gradients; null while none has. Whatever it computed, commits must be right.</summary>
+    public string? CorruptNode { get; set; }
 
     /// <summary>Whether the flip has reached what devices compute on, so that a commit may be wrong until the halt.</summary>
     public bool MayCommitsBeWrong { get; set; }
@@ -78,13 +81,21 @@ public sealed class Oracle : IDisposable
             case NodeDraining e: OnCommand(e.CommandId, null); break;
             case RunResumed e: OnCommand(e.CommandId, null); break;
             case ReplicaDiverged e:
-                Require(Flipped is not null, $"no bit was flipped, but {e}");
-                _divergences.Add(e);
+                Require(Flipped is not null || CorruptNode is not null, $"no bit was flipped, but {e}");
+                if (Flipped is not null) _divergences.Add(e);
                 break;
-            case DivergenceResolved e: _resolutions.Add(e); break;
+            case DivergenceResolved e:
+                if (Flipped is not null) _resolutions.Add(e);
+                break;
+            case StepRestarted: _restarts++; break;
+            case CorruptionSuspected e:
+                // A device that was given wrong parameters cannot compute right gradients.
+                Require(Flipped is not null || e.IsUndecided || e.Device.Node == CorruptNode, $"{CorruptNode ?? "nobody"} computed wrongly, but {e} is suspected");
+                break;
             case RunFinished e: OnFinished(e); break;
             case RunHalted e:
-                Require(Flipped is not null, $"no bit was flipped, but the run halted: {e.Reason}");
+                // In a storm the others may be gone before they can outvote a corrupt device; a calm run must not end for it.
+                Require(Flipped is not null || (CorruptNode is not null && _scenario.Faults.Kinds.Count > 0), $"no bit was flipped, but the run halted: {e.Reason}");
                 HasHalted = true;
                 break;
             default: break;
@@ -119,7 +130,7 @@ public sealed class Oracle : IDisposable
     {
         if (!HasHalted) Require(State.Finished is not null && State.Finished.Version.Step.Value == _scenario.Steps, "the run ended without having finished");
         if (Flipped is not { } flipped) return;
-        Require(HasHalted || _divergences.Count > 0, $"a bit of {flipped.Shard}~{flipped.Replica} was flipped and nobody noticed");
+        Require(HasHalted || _divergences.Count > 0 || _restarts > 0, $"a bit of {flipped.Shard}~{flipped.Replica} was flipped and nobody noticed");
         foreach (var divergence in _divergences)
         {
             Require(divergence.Shard == flipped.Shard && divergence.Findings.Any(f => f.Replica.Replica == flipped.Replica), $"{divergence} does not name {flipped}");

@@ -14,6 +14,8 @@ public sealed class FaultInjector(Simulation sim)
 
     private SimRandom Random => sim.Random;
 
+    private readonly Dictionary<(Attempt Attempt, int Rank), HashSet<(int Slot, int Device)>> _computedBy = [];
+    private readonly HashSet<(Attempt Attempt, int Rank)> _wrong = [];
     private int _contributionsBeforeFlip, _changes;
     private TimeSpan _changedAt;
 
@@ -40,11 +42,34 @@ public sealed class FaultInjector(Simulation sim)
     {
         if (Plan.Flip != FlipKind.Contribution || sim.Oracle.Flipped is not null || route.IsObserver || grant.Input.Step.Value > sim.Scenario.Steps - 3) return;
         if (grant.Routes.Count(r => r.Shard == route.Shard && !r.IsObserver) < 2 || --_contributionsBeforeFlip > 0) return;
-        int index = Random.Next(0, values.Length);
+        // The largest number: of a small one the sum may round the bit away.
+        int index = Array.FindIndex(values, v => MathF.Abs(v) == values.Max(MathF.Abs));
         values[index] = Flip(values[index] == 0 ? 1 : values[index]);
         sim.Trace?.Invoke($"fault: a bit is flipped in a contribution of step {grant.Input.Step.Next} to {route.Shard}~{route.Replica}");
         sim.Oracle.Flipped = (route.Shard, route.Replica);
     }
+
+    /// <summary>A device has computed a rank's gradient.</summary>
+    public void OnComputed(SimProcess process, int device, GrantRanks grant, int rank, Span<float> gradient)
+    {
+        var step = grant.Input.Step.Next;
+        if (Plan.Corruption is not null && grant.Audited.Contains(rank))
+        {
+            if (!_computedBy.TryGetValue((grant.Attempt, rank), out var by)) _computedBy.Add((grant.Attempt, rank), by = []);
+            by.Add((process.Slot, device));
+        }
+        if (Plan.Corruption is not { } corruption || corruption.Slot != process.Slot || device != 0 || step.Value < corruption.From || step.Value >= corruption.To) return;
+        var random = corruption.IsErratic ? Random : new SimRandom(SimRandom.Hash(sim.Scenario.Seed, 10, (ulong)step.Value, (ulong)rank));
+        if (!random.Chance(corruption.Share)) return;
+        ref float value = ref gradient[random.Next(0, gradient.Length)];
+        value = BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value == 0 ? 1 : value) ^ (1u << random.Next(18, 23)));
+        sim.Trace?.Invoke($"fault: {process.Label} computes rank {rank} of step {step} wrongly");
+        sim.Oracle.CorruptNode = process.Id.Name;
+        _wrong.Add((grant.Attempt, rank));
+    }
+
+    /// <summary>Whether a rank of an attempt was computed wrongly and nobody else was there to audit it: then the run has audited itself.</summary>
+    public bool WasAlone(Attempt attempt) => _wrong.Any(w => w.Attempt == attempt && _computedBy.TryGetValue(w, out var by) && by.Count == 1);
 
     private void Next()
     {

@@ -76,6 +76,22 @@ public enum FlipKind
     Contribution,
 }
 
+/// <summary>A device that computes wrong gradients for some steps.</summary>
+/// <param name="Slot">Its machine; it is the first device there, in every life.</param>
+/// <param name="From">The first step.</param>
+/// <param name="To">One past the last.</param>
+/// <param name="Share">Of the ranks it computes, the share that come out wrong.</param>
+/// <param name="IsErratic">Whether every computation is wrong in another way; otherwise the same rank is always wrong in the same way.</param>
+public sealed record Corruption(int Slot, int From, int To, double Share, bool IsErratic)
+{
+    /// <summary>Draws one.</summary>
+    public static Corruption Of(SimRandom random, int nodes, int steps)
+    {
+        int from = random.Next(1, steps - 1);
+        return new Corruption(random.Next(0, nodes), from, from + random.Next(1, 6), 0.1 + (0.9 * random.Unit()), random.Chance(0.5));
+    }
+}
+
 /// <summary>Which faults a schedule knows, and how often. Each seed draws a few kinds, so that some schedules are stormy in one way only.</summary>
 public sealed record FaultPlan
 {
@@ -126,6 +142,9 @@ public sealed record FaultPlan
 
     /// <summary>Bits that flip.</summary>
     public FlipKind Flip { get; init; }
+
+    /// <summary>The device that computes wrong gradients; null for none.</summary>
+    public Corruption? Corruption { get; init; }
 
     /// <summary>Draws a schedule's faults.</summary>
     public static FaultPlan Of(SimRandom random)

@@ -148,7 +148,11 @@ public sealed class SimCoordinator : ICoordinatorHost
             spy(message);
             return;
         }
-        if (message is ApplyStep apply) Sim.Oracle.OnDecision(apply, this);
+        if (message is ApplyStep apply)
+        {
+            if (Sim.Injector.WasAlone(apply.Attempt)) Sim.WasBlind = true;
+            else Sim.Oracle.OnDecision(apply, this);
+        }
         Sim.Network.Send(_process, to, message, Ref);
     }
 

@@ -17,13 +17,16 @@ public sealed class SimDevice
     private readonly DeviceGrants _grants = new();
     private readonly BlockAccumulator _sum;
     private readonly double _pace;
+    private readonly IReadOnlyList<RankChecksums.Piece> _pieces;
+    private readonly int _index;
     private IActorRef _coordinator = ActorRefs.Nobody;
     private GrantRanks? _leased;
 
     /// <summary>One of a process.</summary>
     public SimDevice(SimProcess process, int index)
     {
-        _process = process;
+        (_process, _index) = (process, index);
+        _pieces = RankChecksums.PiecesOf(Sim.Scenario.Layout);
         Ref = new SimRef(process, $"device-{index}", (m, s) =>
         {
             if (m is GrantRanks grant && Sim.Sabotage != Sabotage.SilentDevices) OnGrant(grant, s);
@@ -74,21 +77,33 @@ public sealed class SimDevice
         ulong parameters = Arithmetic.HashOf(_process.Parameters.Values);
         if (Sim.Sabotage == Sabotage.WrongGradient && step.Value == 3) parameters ^= 1;
         List<RankOutcome> outcomes = [];
+        List<RankChecksums> checksums = [];
         for (int rank = grant.Ranks.Lo; rank < grant.Ranks.Hi; rank++)
         {
             var outcome = Arithmetic.Outcome(layout, parameters, step, rank);
             var gradient = Sim.Pool.Rent(layout.TotalLength);
             Arithmetic.Gradient(layout, parameters, step, rank, outcome, gradient.Span);
-            _sum.Add(new RankId(rank), gradient);
+            Sim.Injector.OnComputed(_process, _index, grant, rank, gradient.Span);
+            if (grant.Audited.Contains(rank)) checksums.Add(RankChecksums.Of(layout, _pieces, grant.FrozenPrefix, rank, gradient));
+            if (grant.IsAudit) Sim.Pool.Return(gradient);
+            else _sum.Add(new RankId(rank), gradient);
             outcomes.Add(Sim.Sabotage == Sabotage.RankCountedTwice ? outcome with { LossTokens = 2 * outcome.LossTokens } : outcome);
         }
         Leave();
+        if (grant.IsAudit)
+        {
+            Report(outcomes, [], checksums);
+            return;
+        }
         // Granted blocks are blocks of the tree, so that their ranks add up to one.
         var (block, sum) = _sum.Take()[0];
         float[] values = sum.Span.ToArray();
         Sim.Pool.Return(sum);
-        new Sending(this, grant, outcomes, block, values).Begin();
+        new Sending(this, grant, outcomes, checksums, block, values).Begin();
     }
+
+    private void Report(List<RankOutcome> outcomes, IReadOnlyList<ReplicaId> missed, List<RankChecksums> checksums) =>
+        Sim.Network.Send(_process, _coordinator, _grants.Complete(outcomes, missed, checksums), Ref);
 
     private void Fail(GrantRanks grant, Exception error)
     {
@@ -96,7 +111,7 @@ public sealed class SimDevice
         Leave();
         _grants.Fail();
         Sim.Trace?.Invoke($"{Ref} failed ranks {grant.Ranks} of step {grant.Input.Step.Next}: {error.Message}");
-        Sim.Network.Send(_process, _coordinator, new RanksFailed(grant.Term, grant.GrantId, error.Message, ContributionSender.IsFatal(error)), Ref);
+        Sim.Network.Send(_process, _coordinator, RanksFailed.Of(grant, error), Ref);
     }
 
     private void Leave()
@@ -106,7 +121,7 @@ public sealed class SimDevice
     }
 
     /// <summary>A grant's block on its way to all replicas, by the rules of the product's ContributionSender.</summary>
-    private sealed class Sending(SimDevice device, GrantRanks grant, List<RankOutcome> outcomes, RankRange block, float[] values)
+    private sealed class Sending(SimDevice device, GrantRanks grant, List<RankOutcome> outcomes, List<RankChecksums> checksums, RankRange block, float[] values)
     {
         private readonly (ShardRoute Route, bool IsOver, Exception? Error)[] _sends =
             [.. grant.Routes.Where(r => !ParameterLayout.IsFrozen(device.Sim.Scenario.Layout.Shards[r.Shard.Value], grant.FrozenPrefix)).Select(r => (r, false, (Exception?)null))];
@@ -123,7 +138,7 @@ public sealed class SimDevice
                 bool marker = Arithmetic.Misses(device.Sim.Scenario.Layout, shard, tokens);
                 float[] part = marker ? [] : values[(int)shard.Offset..(int)(shard.Offset + shard.Length)];
                 if (!marker) device.Sim.Injector.OnContribution(grant, route, part);
-                var header = device.Sim.Data.Header(marker ? FrameKind.Marker : FrameKind.Contribution, grant.Input, route.Shard, route.Replica, block);
+                var header = device.Sim.Data.Header(marker ? FrameKind.Marker : FrameKind.Contribution, grant.Input, route.Shard, route.Replica, block) with { Attempt = grant.Attempt };
                 device.Sim.Data.Request(device._process, route.DataPlane, header, part, isLong: false, (error, _, _) =>
                 {
                     _sends[index] = (route, true, error);
@@ -160,8 +175,7 @@ public sealed class SimDevice
                 device.Fail(grant, error);
                 return;
             }
-            var completed = device._grants.Complete(outcomes, [.. failed.Where(f => !f.Route.IsObserver).Select(f => f.Route.Replica)]);
-            device.Sim.Network.Send(device._process, device._coordinator, completed, device.Ref);
+            device.Report(outcomes, [.. failed.Where(f => !f.Route.IsObserver).Select(f => f.Route.Replica)], checksums);
         }
     }
 }

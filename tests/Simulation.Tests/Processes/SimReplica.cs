@@ -118,14 +118,14 @@ public sealed class SimReplica : IReplicaHost
     /// <inheritdoc/>
     public void PullGradient(ShardReplica replica, SiblingSource sibling, ApplyStep step)
     {
-        var header = Sim.Data.Header(FrameKind.PullGradient, step.Input, EntityId.Shard, sibling.Replica, default);
+        var header = Sim.Data.Header(FrameKind.PullGradient, step.Input, EntityId.Shard, sibling.Replica, default) with { Attempt = step.Attempt };
         Sim.Data.Request(_process, sibling.DataPlane, header, [], isLong: true, (error, values, _) =>
         {
             if (_hasEnded) return;
             try
             {
                 if (error is not null) throw error;
-                replica.Contribute(step.Input, ReductionTree.Root(Sim.Scenario.VirtualRanks), values, marker: false);
+                replica.Contribute(step.Input, ReductionTree.Root(Sim.Scenario.VirtualRanks), values, marker: false, step.Attempt);
                 Here(new GradientPulled(step));
             }
             catch (ElasticTrainException failure)

@@ -51,7 +51,7 @@ public sealed class Exchange(Simulation sim, SimProcess from, SimProcess to, Fra
             var replica = to.Replicas.Get(header.Shard, header.Replica);
             // What would wait there waits here, in virtual time.
             if (header.Kind == FrameKind.Pull && replica.Applied.Step < header.Lineage.Step) return false;
-            if (header.Kind == FrameKind.PullGradient && (replica.Applied.Step < header.Lineage.Step || (replica.Applied == header.Lineage && replica.Seal is null))) return false;
+            if (header.Kind == FrameKind.PullGradient && (replica.Applied.Step < header.Lineage.Step || (replica.Applied == header.Lineage && !(replica.Seal?.Attempt >= header.Attempt)))) return false;
             var pull = to.Replicas.OnPullAsync(header, CancellationToken.None);
             if (!pull.IsCompleted) throw new SimulationFailure($"a pull of {header.Kind} {header.Lineage} from {header.Shard}~{header.Replica} at {replica.Applied} waits");
             var result = pull.GetAwaiter().GetResult();

@@ -12,6 +12,8 @@ public sealed record Scenario
 {
     private static readonly ParameterLayout[] Layouts = [Small(1, 1), Small(1, 0), Small(2, 1), Small(2, 0), Small(3, 1), Small(3, 0)];
 
+    private static readonly double[] AuditShares = [0.03, 0.3, 1];
+
     private static readonly Plan Base = Plan.Parse(
         """
         model { preset = tiny }
@@ -61,6 +63,14 @@ public sealed record Scenario
         if (faults.Flip != FlipKind.None) nodes = Math.Max(nodes, 3);
         int replicas = faults.Flip != FlipKind.None ? random.Next(2, 4) : random.Next(1, 4);
         var layout = random.Of(Layouts);
+        // From a stream of its own, so that what else a seed decides stays as it was before there were audits.
+        var auditing = new SimRandom(SimRandom.Hash(seed, 9));
+        double audit = auditing.Chance(0.5) ? 0 : auditing.Of(AuditShares);
+        if (faults.Flip == FlipKind.None && auditing.Chance(0.15))
+        {
+            (nodes, audit) = (Math.Max(nodes, 3), 1);
+            faults = faults with { Corruption = Corruption.Of(auditing, nodes, steps) };
+        }
         var batch = Base.Batch with { TrainBatchSize = ranks };
         return new Scenario
         {
@@ -77,7 +87,7 @@ public sealed record Scenario
                 Batch = batch,
                 Phases = [Base.Phases[0] with { Batch = batch }],
                 Model = new ModelPlan(null, layout.Config),
-                Elastic = Base.Elastic with { Replicas = replicas, MinWorkers = random.Next(1, nodes), SuspectAfter = random.Milliseconds(500, 1500), Speculate = random.Chance(0.7) },
+                Elastic = Base.Elastic with { Replicas = replicas, MinWorkers = random.Next(1, nodes), SuspectAfter = random.Milliseconds(500, 1500), Speculate = random.Chance(0.7), Audit = audit },
                 Checkpoint = Base.Checkpoint with { Every = random.Next(0, 8), Keep = random.Next(1, 4) },
             },
         };

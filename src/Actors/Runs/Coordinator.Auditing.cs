@@ -1,0 +1,150 @@
+using ElasticTrain.Actors.Devices;
+using ElasticTrain.Core;
+
+namespace ElasticTrain.Actors.Runs;
+
+/// <summary>
+/// Auditing: a share of the ranks is computed twice, on another device where there is one, and no step is decided before both have said the same. Whoever is outvoted
+/// is named; if its bits are in the step's sums, another attempt at the step is made without it.
+/// </summary>
+public sealed partial class Coordinator
+{
+    /// <summary>Corrupt attempts at one step in one term after which the run halts: something is wrong that another attempt does not mend.</summary>
+    private const int MostAttempts = 8;
+
+    /// <summary>How many times <c>elastic.suspect-after</c> a rank of which nobody can tell who is right waits for another node.</summary>
+    private const int TieBreakPatience = 10;
+
+    /// <summary>Tensors that one event names.</summary>
+    private const int MostTensorsNamed = 4;
+
+    private readonly HashSet<string> _suspects = [];
+    private IReadOnlyList<RankChecksums.Piece>? _pieces;
+    private StepAudit? _decidedAudit;
+    private Attempt _lastAttempt;
+    private Lineage _attempted;
+    private int _attemptsMade;
+    private bool _auditAll;
+    private DateTime? _undecidedSince;
+
+    private bool IsAuditing => _run.Plan.Elastic.Audit > 0;
+
+    /// <summary>Counts an attempt at a step; of the first one nobody is suspected.</summary>
+    private void BeginAttempt()
+    {
+        if (_attempted != _version)
+        {
+            (_attempted, _attemptsMade, _auditAll) = (_version, 0, false);
+            _suspects.Clear();
+        }
+        _lastAttempt = _lastAttempt.Next;
+        _undecidedSince = null;
+    }
+
+    private StepAudit NewAudit(Step step) => new(_auditAll ? Enumerable.Range(0, _run.VirtualRanks) : StepAudit.Drawn(_run.Plan.Seed, step, _run.VirtualRanks, _run.Plan.Elastic.Audit));
+
+    /// <summary>Devices that can be given work in this attempt: those of suspected nodes only where there are no others.</summary>
+    private List<DeviceSlot> Trusted()
+    {
+        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !_suspects.Contains(d.Id.Node))];
+        return trusted.Count > 0 ? trusted : all;
+    }
+
+    /// <summary>
+    /// Devices that compute ranks again: those that can be given work; where a rank would come back to the device that has computed it, also those that are to go; and
+    /// all that there are before the run halts because nobody can tell who is right.
+    /// </summary>
+    private List<DeviceSlot> Auditors(StepProgress progress, List<DeviceSlot> trusted)
+    {
+        if (progress.Audit.IsSettled || !progress.Audit.NeedsOthers(Ids(trusted))) return trusted;
+        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices)], wider = [.. all.Where(d => !_suspects.Contains(d.Id.Node)).Union(trusted)];
+        return progress.Audit.Undecidable(Ids(wider)) is null ? wider : all;
+    }
+
+    /// <summary>Gives an idle device a rank to compute again; null if there is none for it.</summary>
+    private GrantRanks? GrantAudit(StepProgress progress, DeviceSlot device, IEnumerable<DeviceSlot> available) =>
+        !progress.Audit.IsSettled && progress.Audit.GrantAudit(_lastGrant + 1, device.Id, Ids(available)) is { } rank ? NewGrant(progress, rank) with { IsAudit = true } : null;
+
+    private static List<DeviceId> Ids(IEnumerable<DeviceSlot> devices) => [.. devices.Select(d => d.Id)];
+
+    /// <summary>Names whoever has been outvoted, and makes another attempt where the sums hold its bits.</summary>
+    private void JudgeAudits()
+    {
+        if (_phase != Phase.Stepping || _progress is not { } progress) return;
+        foreach (var finding in progress.Audit.TakeFindings())
+        {
+            Suspect(progress, finding, isUndecided: false);
+            _suspects.Add(finding.Odd.Device.Node);
+        }
+        if (progress.Audit.IsSumWrong)
+        {
+            RestartCorruptStep($"computed with other bits by {string.Join(" and ", _suspects.Order(StringComparer.Ordinal))}");
+            return;
+        }
+        if (progress.Audit.Undecidable(Ids(_roster.Workers.SelectMany(w => w.Devices))) is not { } rank)
+        {
+            _undecidedSince = null;
+            return;
+        }
+        // A node that comes back may tell.
+        _undecidedSince ??= _host.UtcNow;
+        if (_host.UtcNow - _undecidedSince < _run.Plan.Elastic.SuspectAfter * TieBreakPatience) return;
+        var answers = progress.Audit.Of(rank);
+        foreach (var finding in progress.Audit.Differences(rank)) Suspect(progress, finding, isUndecided: true);
+        Halt(progress.Step, $"rank {rank} was computed {answers.Count} times by {string.Join(" and ", answers.Select(a => a.Device.ToString()).Distinct())} with different bits, and nobody can tell which are right");
+    }
+
+    private void Suspect(StepProgress progress, AuditFinding finding, bool isUndecided)
+    {
+        _pieces ??= RankChecksums.PiecesOf(_run.Layout);
+        var (odd, expected) = (finding.Odd, finding.Expected);
+        List<int> differing = [.. Enumerable.Range(0, odd.Checksums.Count).Where(i => odd.Checksums[i] != expected.Checksums[i])];
+        var tensors = differing.Take(MostTensorsNamed).Select(i => i < _pieces.Count
+            ? new TensorFinding(_pieces[i].Shard, _pieces[i].Name, expected.Checksums[i], odd.Checksums[i])
+            : new TensorFinding(null, "losses and token counts", expected.Checksums[i], odd.Checksums[i])).ToList();
+        Suspect(new CorruptionSuspected(progress.Input, progress.Attempt, new RankId(finding.Rank), odd.Number, odd.Device, tensors, differing.Count) { IsUndecided = isUndecided });
+    }
+
+    private void Suspect(CorruptionSuspected corruption)
+    {
+        _host.Notes.Add($"corruption suspected: {corruption}");
+        Record(corruption, () => { });
+    }
+
+    private void RestartCorruptStep(string reason)
+    {
+        if (++_attemptsMade < MostAttempts) RestartStep(reason);
+        else Halt(_version.Step.Next, $"{MostAttempts} attempts at it were given up, the last one because it was {reason}");
+    }
+
+    /// <summary>Throws away what was contributed to the step in progress and begins it anew: replicas take nothing of an earlier attempt for the new one's.</summary>
+    private void RestartStep(string reason)
+    {
+        var input = _progress!.Input;
+        _host.Notes.Add($"step {input.Step.Next} begins anew: {reason}");
+        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        Record(new StepRestarted(input, _progress.Attempt, reason), () => { });
+        _progress = null;
+        OpenStep();
+    }
+
+    /// <summary>
+    /// Two computations of the same ranks reached a replica with different bits. With audits on, the next attempt computes every rank twice, which shows who is wrong; what
+    /// an abandoned attempt has to say is of no interest, and one that was decided has been audited, or it halts the run.
+    /// </summary>
+    /// <returns>Whether the run can go on.</returns>
+    private bool Contradict(RanksFailed message)
+    {
+        if (!message.IsMismatch || !IsAuditing) return false;
+        if (_phase == Phase.Stepping && message.Attempt == _progress?.Attempt)
+        {
+            _auditAll = true;
+            RestartCorruptStep($"contributed with different bits: {message.Reason}");
+            return true;
+        }
+        if (_lastApply is not { } last || last.Attempt != message.Attempt) return true;
+        if (_decidedAudit?.UnreportedBySettled(message.GrantId) is not { } late) return false;
+        Suspect(new CorruptionSuspected(last.Input, last.Attempt, new RankId(late.Ranks.Lo), 0, late.Device, [], 0));
+        return true;
+    }
+}
