@@ -57,6 +57,17 @@ internal sealed class Cluster
     /// <summary>When the coordinator failed; null before it does.</summary>
     public TimeSpan? FailedOverAt { get; private set; }
 
+    /// <summary>Runs until the devices' speeds are known and no replica moves any more: the first placement is evened out by moves, one at a time.</summary>
+    public void WarmUp()
+    {
+        for (int still = 0, last = -1; still < 6; still++)
+        {
+            RunTo(DecidedAt.Count + 1);
+            if (_office.State.LastReplica != last) still = 0;
+            last = _office.State.LastReplica;
+        }
+    }
+
     /// <summary>Runs until so many steps are decided.</summary>
     public void RunTo(int steps)
     {

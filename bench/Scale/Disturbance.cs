@@ -28,29 +28,33 @@ internal sealed record Disturbance
     public static Disturbance Take(Scenario scenario, double step)
     {
         var smaller = new Cluster(scenario with { MissingNodes = 1 });
-        smaller.RunTo(Measurement.WarmUp + (scenario.Steps / 2));
-        double without = (smaller.DecidedAt[^1] - smaller.DecidedAt[Measurement.WarmUp - 1]).TotalSeconds / (smaller.DecidedAt.Count - Measurement.WarmUp);
+        smaller.WarmUp();
+        var begin = smaller.Time.Now;
+        smaller.RunTo(smaller.DecidedAt.Count + scenario.Steps);
+        double without = (smaller.Time.Now - begin).TotalSeconds / scenario.Steps;
 
         var rough = new Cluster(scenario);
-        rough.RunTo(Measurement.WarmUp);
-        var begin = rough.Time.Now;
+        rough.WarmUp();
+        int warm = rough.DecidedAt.Count;
+        begin = rough.Time.Now;
         double repairs = 0;
         for (int failure = 0; failure < scenario.Failures; failure++)
         {
             // The next one comes when all is as before: at published rates two at once are rare.
             rough.PlanFailure(TimeSpan.FromSeconds(step), isSilent: failure % 2 == 1);
             var failed = rough.Time.Now;
+            bool isNoticed = false;
             double? whole = null;
             while (whole is null || rough.Time.Now - failed < scenario.ReplacedAfter + TimeSpan.FromSeconds(5 * step))
             {
                 rough.RunTo(rough.DecidedAt.Count + 1);
-                if (rough.Time.Now - failed < TimeSpan.FromSeconds(3 * step) + scenario.GoneAfter || !rough.IsWhole) continue;
-                whole ??= (rough.Time.Now - failed).TotalSeconds;
+                isNoticed |= !rough.IsWhole;
+                if (isNoticed && rough.IsWhole) whole ??= (rough.Time.Now - failed).TotalSeconds;
             }
             repairs += whole.Value / scenario.Failures;
         }
         var time = rough.Time.Now - begin;
-        int committed = rough.DecidedAt.Count - Measurement.WarmUp;
+        int committed = rough.DecidedAt.Count - warm;
         rough.FailOver();
         rough.RunTo(rough.DecidedAt.Count + 2);
         return new Disturbance

@@ -3,9 +3,6 @@ namespace ElasticTrain.Scale;
 /// <summary>What was found for one number of devices.</summary>
 internal sealed record Measurement
 {
-    /// <summary>Steps before anything is counted: the first one learns the devices' speeds.</summary>
-    public const int WarmUp = 3;
-
     public required Scenario Scenario { get; init; }
 
     /// <summary>Virtual seconds of an undisturbed step.</summary>
@@ -30,11 +27,11 @@ internal sealed record Measurement
     public static Measurement Take(Scenario scenario, bool isDisturbed)
     {
         var calm = new Cluster(scenario);
-        calm.RunTo(WarmUp);
+        calm.WarmUp();
         calm.Traffic.Reset();
         double before = calm.Office.HandlerSeconds;
         var begin = calm.Time.Now;
-        calm.RunTo(WarmUp + scenario.Steps);
+        calm.RunTo(calm.DecidedAt.Count + scenario.Steps);
         double handlers = (calm.Office.HandlerSeconds - before) / scenario.Steps, step = (calm.Time.Now - begin).TotalSeconds / scenario.Steps;
         calm.Traffic.TakeSamples();
         var kinds = calm.Traffic.Kinds;

@@ -93,8 +93,10 @@ internal sealed class Device
         {
             case GrantAnswer.Repeat: _cluster.TellCoordinator(_node, _grants.Last!); return;
             case GrantAnswer.Ignore: return;
+            case GrantAnswer.LackRoutes: _cluster.TellCoordinator(_node, DeviceGrants.WithoutRoutes(grant)); return;
             default: break;
         }
+        grant = _grants.Current!;
         double seconds = 0;
         for (int i = 0; i < grant.Ranks.Count; i++) seconds += _pace * _cluster.Chance.LogNormal(_cluster.Scenario.RankSpread);
         _cluster.Time.After(TimeSpan.FromSeconds(seconds), () =>

@@ -31,7 +31,7 @@ internal sealed record Scenario
     public TimeSpan ReplacedAfter { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>A rank's forward and backward pass, its parameters pulled and its gradient sent: the median of a device.</summary>
-    public double RankSeconds { get; init; } = 2;
+    public double RankSeconds { get; init; } = 1;
 
     /// <summary>Devices differ for good: sigma of a lognormal factor.</summary>
     public double DeviceSpread { get; init; } = 0.02;

@@ -18,7 +18,7 @@ namespace ElasticTrain.Actors.Nodes;
 public sealed class NodeRuntime : IAsyncDisposable
 {
     /// <summary>Version of the messages and frames between nodes.</summary>
-    public const int ProtocolVersion = 1;
+    public const int ProtocolVersion = 2;
 
     private readonly DataPlaneServer _server;
 

@@ -28,7 +28,7 @@ public sealed class StepProgress
     private readonly bool[] _needsSeal;
     private readonly Dictionary<ReplicaId, ShardId> _awaited;
     private readonly Dictionary<long, RankRange> _grants = [];
-    private int _done;
+    private int _done, _queued, _firstQueued, _uncovered;
 
     /// <summary>Opens a step.</summary>
     /// <param name="input">The version that it starts from.</param>
@@ -45,7 +45,8 @@ public sealed class StepProgress
         _seals = [.. needsSeal.Select(_ => new List<GradientSealed>(2))];
         _needsSeal = [.. needsSeal];
         _awaited = replicas.Where(r => _needsSeal[r.Value.Value]).ToDictionary();
-        Expected = _needsSeal.Count(n => n);
+        Expected = _uncovered = _needsSeal.Count(n => n);
+        _queued = virtualRanks;
     }
 
     /// <summary>The version that the step starts from.</summary>
@@ -67,10 +68,10 @@ public sealed class StepProgress
     public bool IsComplete => AllRanksDone && _awaited.Count == 0 && IsCovered;
 
     /// <summary>Whether of every shard that takes part one replica has sealed.</summary>
-    public bool IsCovered => _seals.Where((_, i) => _needsSeal[i]).All(s => s.Count > 0);
+    public bool IsCovered => _uncovered == 0;
 
     /// <summary>Ranks neither granted nor done.</summary>
-    public int Queued => _ranks.Count(r => r == RankState.Queued);
+    public int Queued => _queued;
 
     /// <summary>Outcomes in rank order; all there when <see cref="AllRanksDone"/>.</summary>
     public IReadOnlyList<RankOutcome> Outcomes => _outcomes!;
@@ -89,13 +90,15 @@ public sealed class StepProgress
     /// <param name="limit">At least 1.</param>
     public RankRange? Grant(long grantId, int limit)
     {
-        int lo = Array.IndexOf(_ranks, RankState.Queued);
-        if (lo < 0) return null;
-        int end = lo + 1;
-        while (end < _ranks.Length && _ranks[end] == RankState.Queued) end++;
+        if (_queued == 0) return null;
+        int lo = Array.IndexOf(_ranks, RankState.Queued, _firstQueued), end = lo + 1;
+        while (end < _ranks.Length && end - lo < limit && _ranks[end] == RankState.Queued) end++;
         var range = ReductionTree.LargestBlock(new RankRange(lo, end), limit, _ranks.Length);
         Array.Fill(_ranks, RankState.Granted, range.Lo, range.Count);
         _grants.Add(grantId, range);
+        _queued -= range.Count;
+        // It starts at the first one queued.
+        _firstQueued = range.Hi;
         return range;
     }
 
@@ -104,7 +107,12 @@ public sealed class StepProgress
     {
         if (!_grants.Remove(grantId, out var range)) return;
         for (int i = range.Lo; i < range.Hi; i++)
-            if (_ranks[i] == RankState.Granted) _ranks[i] = RankState.Queued;
+        {
+            if (_ranks[i] != RankState.Granted) continue;
+            _ranks[i] = RankState.Queued;
+            _queued++;
+        }
+        _firstQueued = Math.Min(_firstQueued, range.Lo);
     }
 
     /// <summary>Notes that ranks are computed and taken by a replica of every shard. Results of taken-back grants count too: the bits are the same.</summary>
@@ -114,6 +122,7 @@ public sealed class StepProgress
         for (int i = message.Ranks.Lo; i < message.Ranks.Hi; i++)
         {
             if (_ranks[i] == RankState.Done) continue;
+            if (_ranks[i] == RankState.Queued) _queued--;
             _ranks[i] = RankState.Done;
             _outcomes[i] = message.Outcomes[i - message.Ranks.Lo];
             _done++;
@@ -125,7 +134,7 @@ public sealed class StepProgress
     {
         _grants.Clear();
         Array.Fill(_ranks, RankState.Queued);
-        _done = 0;
+        (_done, _queued, _firstQueued) = (0, _ranks.Length, 0);
     }
 
     /// <summary>Notes a replica's seal; null unless it contradicts an earlier one of the shard: by its gradient, or by the state that it started from.</summary>
@@ -135,6 +144,7 @@ public sealed class StepProgress
         var seals = _seals[message.Shard.Value];
         foreach (var known in seals)
             if (!Agree(known, message)) return new SealConflict(known, message);
+        if (seals.Count == 0) _uncovered--;
         if (seals.All(s => s.Replica != message.Replica)) seals.Add(message);
         _awaited.Remove(message.Replica);
         return null;

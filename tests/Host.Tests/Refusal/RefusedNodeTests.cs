@@ -35,7 +35,7 @@ public sealed class RefusedNodeTests(SmallRuns runs)
             Start(run, "another-plan", Known(run, ("seed = 7", "seed = 8")), ["plan hash", plan]),
             Start(run, "another-numerics", Known(run, ("allow-chaos = false", "allow-chaos = true")), ["numerics class", paused.Created.NumericsClass.ToString()],
                 (ChaosSettings.NumericsVariable, "another machine's")),
-            Start(run, "another-protocol", Known(run, ("allow-chaos = false", "allow-chaos = true")), ["protocol version", "found 99", "expected 1"],
+            Start(run, "another-protocol", Known(run, ("allow-chaos = false", "allow-chaos = true")), ["protocol version", "found 99", "expected 2"],
                 (ChaosSettings.ProtocolVariable, "99")),
             Start(run, "empty-journal", Known(run), ["found an empty journal", "term 1", id]),
             Start(run, "foreign-journal", WithJournalOf(other, Known(run)), [$"found the journal of run {otherId}", "term 1", id]),
