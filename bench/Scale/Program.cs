@@ -5,7 +5,7 @@ using ElasticTrain.Scale;
 var devices = new Option<int[]>("--devices") { Description = "numbers of devices, eight to a node", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [100, 1000, 3000, 10000] };
 var steps = new Option<int>("--steps") { Description = "steps that are counted", DefaultValueFactory = _ => 10 };
 var ranks = new Option<int>("--ranks") { Description = "virtual ranks per device", DefaultValueFactory = _ => 4 };
-var failures = new Option<int>("--failures") { Description = "node failures of the disturbed run", DefaultValueFactory = _ => 4 };
+var failures = new Option<int>("--failures") { Description = "node failures of the disturbed run: of processes and of whole machines in turn", DefaultValueFactory = _ => 2 };
 var replace = new Option<int>("--replaced-after") { Description = "seconds until another node takes a failed one's place", DefaultValueFactory = _ => 60 };
 var undisturbed = new Option<bool>("--undisturbed") { Description = "no failures: messages and processor time alone" };
 var seed = new Option<int>("--seed") { Description = "the same seed gives the same virtual history", DefaultValueFactory = _ => 1 };

@@ -5,7 +5,7 @@ namespace ElasticTrain.Scale;
 /// <summary>Tables as they stand in docs/scale.md.</summary>
 internal static class Report
 {
-    private static readonly CheckpointRestart Stopping = new(Save: 30, Restart: 600);
+    private static readonly CheckpointRestart Stopping = new(Save: 30, Restart: 300);
 
     public static void Print(IReadOnlyList<Measurement> all)
     {
