@@ -95,7 +95,7 @@ public sealed class WorkerRosterTests
         for (int node = 0; node < 50; node++) _roster.Update(Hello(node, 8));
         foreach (var device in _roster.Devices) device.Finished(1, 1, TimeSpan.FromSeconds(1));
         var shares = new FairShare();
-        int queued = 6 * 400;
+        int queued = 1804; // 4.51 each: 3 are dealt out; of 4.49 it would be 2
         foreach (var device in _roster.Idle)
         {
             int share = shares.Of(device, queued, _roster, Now);
