@@ -13,12 +13,16 @@ public enum GrantAnswer
 
     /// <summary>Leave what is being done and work on this one.</summary>
     Begin,
+
+    /// <summary>Refuse it: it names routes that this device has not got. It will come with them.</summary>
+    LackRoutes,
 }
 
 /// <summary>Which grants a device takes. The highest term that it has heard of counts, and of that the highest number.</summary>
 public sealed class DeviceGrants
 {
     private Term _term;
+    private (Term Term, long Grant, IReadOnlyList<ShardRoute> Routes)? _routes;
 
     /// <summary>What the device works on; null when idle.</summary>
     public GrantRanks? Current { get; private set; }
@@ -26,7 +30,7 @@ public sealed class DeviceGrants
     /// <summary>What it has finished last.</summary>
     public RanksCompleted? Last { get; private set; }
 
-    /// <summary>Hears of a grant; it is <see cref="Current"/> if the answer is to begin.</summary>
+    /// <summary>Hears of a grant; with its routes it is <see cref="Current"/> if the answer is to begin.</summary>
     public GrantAnswer Offer(GrantRanks grant)
     {
         if (grant.Term.Value < _term.Value) return GrantAnswer.Ignore;
@@ -39,6 +43,9 @@ public sealed class DeviceGrants
         {
             return last.GrantId == grant.GrantId ? GrantAnswer.Repeat : GrantAnswer.Ignore;
         }
+        if (grant.RoutesOf is not { } earlier) _routes = (grant.Term, grant.GrantId, grant.Routes);
+        else if (_routes is { } known && known.Term == grant.Term && known.Grant == earlier) grant = grant with { Routes = known.Routes };
+        else return GrantAnswer.LackRoutes;
         Current = grant;
         return GrantAnswer.Begin;
     }
@@ -60,6 +67,10 @@ public sealed class DeviceGrants
             Checksums = checksums,
         };
     }
+
+    /// <summary>What is said of a grant whose routes this device has not got.</summary>
+    public static RanksFailed WithoutRoutes(GrantRanks grant) =>
+        new(grant.Term, grant.GrantId, $"the device does not have the routes of grant {grant.RoutesOf}", Fatal: false);
 
     /// <summary>The current grant has failed.</summary>
     public void Fail() => Current = null;

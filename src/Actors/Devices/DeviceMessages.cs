@@ -33,6 +33,12 @@ public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRang
 
     /// <summary>The ranks are computed only to be compared by their checksums; nothing is contributed.</summary>
     public bool IsAudit { get; init; }
+
+    /// <summary>
+    /// An earlier grant of the same term, which the device has finished: the routes are those that came with it. There are thousands, and they seldom change.
+    /// Null where <see cref="Routes"/> says them.
+    /// </summary>
+    public long? RoutesOf { get; init; }
 }
 
 /// <summary>What one rank found besides its gradient.</summary>
@@ -62,11 +68,22 @@ public sealed record RankOutcome(double LossSum, long LossTokens, IReadOnlyList<
     /// <param name="outcomes">At least one.</param>
     public static long[] SumTokensPerExpert(IReadOnlyList<RankOutcome> outcomes)
     {
-        var sum = new long[outcomes[0].TokensPerExpert.Count];
+        long[] sum = new long[outcomes[0].TokensPerExpert.Count];
         foreach (var outcome in outcomes)
-            for (int i = 0; i < sum.Length; i++) sum[i] += outcome.TokensPerExpert[i];
+        {
+            var tokens = Span(outcome.TokensPerExpert);
+            for (int i = 0; i < sum.Length; i++) sum[i] += tokens[i];
+        }
         return sum;
     }
+
+    /// <summary>A coordinator adds up some thousand numbers of each of some thousand ranks: not by way of an interface, one at a time.</summary>
+    private static ReadOnlySpan<long> Span(IReadOnlyList<long> tokens) => tokens switch
+    {
+        long[] array => array,
+        List<long> list => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(list),
+        _ => tokens.ToArray(),
+    };
 }
 
 /// <summary>A granted block is computed, and of every shard at least one replica has acknowledged its contribution.</summary>

@@ -85,9 +85,11 @@ public sealed class GpuActor : ReceiveActor
         {
             case GrantAnswer.Repeat: Sender.Tell(_grants.Last); return;
             case GrantAnswer.Ignore: return;
+            case GrantAnswer.LackRoutes: Sender.Tell(DeviceGrants.WithoutRoutes(grant)); return;
             default: break;
         }
         Leave();
+        grant = _grants.Current!;
         if (!OpenData(grant)) return;
         _coordinator = Sender;
         _cancel = _interrupt.Begin(grant);

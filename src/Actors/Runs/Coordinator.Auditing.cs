@@ -43,10 +43,12 @@ public sealed partial class Coordinator
 
     private StepAudit NewAudit(Step step) => new(_auditAll ? Enumerable.Range(0, _run.VirtualRanks) : StepAudit.Drawn(_run.Plan.Seed, step, _run.VirtualRanks, _run.Plan.Elastic.Audit));
 
+    private bool IsSuspected(DeviceSlot device) => _suspects.Contains(device.Id.Node);
+
     /// <summary>Devices that can be given work in this attempt: those of suspected nodes only where there are no others.</summary>
     private List<DeviceSlot> Trusted()
     {
-        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !_suspects.Contains(d.Id.Node))];
+        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !IsSuspected(d))];
         return trusted.Count > 0 ? trusted : all;
     }
 
@@ -56,14 +58,19 @@ public sealed partial class Coordinator
     /// </summary>
     private List<DeviceSlot> Auditors(StepProgress progress, List<DeviceSlot> trusted)
     {
-        if (progress.Audit.IsSettled || !progress.Audit.NeedsOthers(Ids(trusted))) return trusted;
-        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices)], wider = [.. all.Where(d => !_suspects.Contains(d.Id.Node)).Union(trusted)];
+        if (!progress.Audit.NeedsOthers(Ids(trusted))) return trusted;
+        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices)], wider = [.. all.Where(d => !IsSuspected(d)).Union(trusted)];
         return progress.Audit.Undecidable(Ids(wider)) is null ? wider : all;
     }
 
-    /// <summary>Gives an idle device a rank to compute again; null if there is none for it.</summary>
-    private GrantRanks? GrantAudit(StepProgress progress, DeviceSlot device, IEnumerable<DeviceSlot> available) =>
-        !progress.Audit.IsSettled && progress.Audit.GrantAudit(_lastGrant + 1, device.Id, Ids(available)) is { } rank ? NewGrant(progress, rank) with { IsAudit = true } : null;
+    /// <summary>Gives idle devices ranks to compute again, when nobody waits for ranks of the step's sums.</summary>
+    private void GrantAudits(StepProgress progress)
+    {
+        var auditors = Auditors(progress, Trusted());
+        var ids = Ids(auditors);
+        foreach (var device in auditors.Where(d => d.Grant is null && !MustWait(d)))
+            if (progress.Audit.GrantAudit(_lastGrant + 1, device.Id, ids) is { } rank) Give(device, NewGrant(progress, rank) with { IsAudit = true });
+    }
 
     private static List<DeviceId> Ids(IEnumerable<DeviceSlot> devices) => [.. devices.Select(d => d.Id)];
 
@@ -122,7 +129,7 @@ public sealed partial class Coordinator
     {
         var input = _progress!.Input;
         _host.Notes.Add($"step {input.Step.Next} begins anew: {reason}");
-        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        _roster.TakeBackAll();
         Record(new StepRestarted(input, _progress.Attempt, reason), () => { });
         _progress = null;
         OpenStep();

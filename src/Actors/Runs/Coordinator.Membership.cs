@@ -122,7 +122,7 @@ public sealed partial class Coordinator
         if (_phase is Phase.Finished or Phase.Starting) return;
         Withdraw(worker);
         if (_phase != Phase.Stepping) return;
-        RemoveWhereSiblingsRemain([.. _replicas.All.Where(r => r.Placement.Node == worker.Hello.Node)], reason);
+        RemoveWhereSiblingsRemain([.. _replicas.On(worker.Hello.Node)], reason);
         GrantIdle();
     }
 
@@ -174,8 +174,8 @@ public sealed partial class Coordinator
     private void MissReplicas(Worker worker)
     {
         if (_phase != Phase.Stepping) return;
-        var missing = _replicas.All
-            .Where(r => r.Placement.Node == worker.Hello.Node && _roster.Holder(r.Placement)?.Actor.Equals(r.Actor) != true).Select(r => r.Placement).ToList();
+        var held = worker.Hello.Replicas.ToLookup(h => h.Replica);
+        var missing = _replicas.On(worker.Hello.Node).Where(r => held[r.Id].FirstOrDefault()?.Actor.Equals(r.Actor) != true).Select(r => r.Placement).ToList();
         // Some hellos may have been under way since before the replica was there.
         worker.HellosWithoutReplica = missing.Count == 0 ? 0 : worker.HellosWithoutReplica + 1;
         if (worker.HellosWithoutReplica < HellosBeforeLoss) return;
@@ -203,7 +203,7 @@ public sealed partial class Coordinator
         foreach (var worker in _roster.Workers.Where(w => w.Draining && w.Devices.All(d => d.Grant is null)).ToList())
         {
             var node = worker.Hello.Node;
-            bool holds = _replicas.All.Any(r => r.Placement.Node == node);
+            bool holds = _replicas.On(node).Any();
             if (holds && _roster.Workers.All(w => w.Draining)) holds = !IsStateSafe();
             if (!holds) Release(worker);
         }

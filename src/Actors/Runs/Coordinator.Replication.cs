@@ -36,6 +36,7 @@ public sealed partial class Coordinator
     private readonly Dictionary<ReplicaId, GradientSealed> _observerSeals = [];
     private readonly Dictionary<ShardId, DateTime> _recruitAfter = [];
     private int _lastReplica;
+    private (long Changes, HashSet<NodeId> Holders) _maintained = (-1, []);
     private bool _resolving;
 
     private int LastReplica => Math.Max(_lastReplica, _state.LastReplica);
@@ -105,12 +106,12 @@ public sealed partial class Coordinator
         if (_stopping) return;
         var holders = _roster.Workers.Where(w => w.CanHold).Select(w => w.Hello.Node).ToHashSet();
         int wanted = Math.Min(_run.Plan.Elastic.Replicas, holders.Count);
-        if (wanted == 0) return;
+        // Most of the time nothing has changed since nothing was to be done.
+        if (wanted == 0 || (_replicas.Changes == _maintained.Changes && _recruits.Count == 0 && holders.SetEquals(_maintained.Holders))) return;
         foreach (var recruit in _recruits.Values.Where(r => !holders.Contains(r.Placement.Node) || _host.UtcNow - r.Since > RecruitPatience).ToList()) GiveUp(recruit);
-        RemoveSurplus(holders, wanted);
+        bool isSurplus = RemoveSurplus(holders, wanted), any = false;
         List<ReplicaPlacement> present = [.. _replicas.All.Select(r => r.Placement), .. _recruits.Values.Select(r => r.Placement)];
         int free = MaxRecruits - _recruits.Count - _replicas.Observers.Count();
-        bool any = false;
         foreach (var recruit in ReplicaPlacer.Missing(_run.Layout.Shards, holders, present, wanted))
         {
             any = true;
@@ -120,10 +121,12 @@ public sealed partial class Coordinator
         if (any || _recruits.Count > 0 || _replicas.Observers.Any()) return;
         if (ReplicaPlacer.Move(_run.Layout.Shards, holders, present) is { } move)
             Recruit(move.Replica.Shard, move.To, move.Replica.Replica, $"moves from {move.Replica.Node.Name} to {move.To.Name}");
+        else if (!isSurplus) _maintained = (_replicas.Changes, holders);
     }
 
     /// <summary>A move's old replica goes once its new one is in sync; so does one on a node that drains, and one more than there should be.</summary>
-    private void RemoveSurplus(HashSet<NodeId> holders, int wanted)
+    /// <returns>Whether there was any, also if it has to stay for now.</returns>
+    private bool RemoveSurplus(HashSet<NodeId> holders, int wanted)
     {
         var surplus = new List<LiveReplica>();
         foreach (var shard in _run.Layout.Shards)
@@ -134,8 +137,10 @@ public sealed partial class Coordinator
             if (kept.Count == wanted) continue;
             surplus.Add(kept.FirstOrDefault(r => kept.Any(k => _moves.TryGetValue(k.Id, out var from) && from == r.Id)) ?? kept[^1]);
         }
+        bool any = surplus.Count > 0;
         surplus.RemoveAll(r => !HasShownItsState(r));
         if (surplus.Count > 0) RemoveWhereSiblingsRemain(surplus, "their successors are in sync");
+        return any;
     }
 
     /// <summary>

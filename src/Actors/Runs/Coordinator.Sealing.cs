@@ -140,7 +140,7 @@ public sealed partial class Coordinator
             End(130, $"stopped at step {_state.Committed.Count} ({message.Reason})");
             return;
         }
-        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        _roster.TakeBackAll();
         _progress = null;
         OpenStep();
     }

@@ -18,6 +18,7 @@ public sealed partial class Coordinator
     private sealed record Regrant;
 
     private readonly ThroughputMeter _meter = new();
+    private readonly FairShare _shares = new();
     private StepProgress? _progress;
     private IReadOnlyList<ShardRoute>? _routes;
     private ApplyStep? _lastApply;
@@ -100,33 +101,36 @@ public sealed partial class Coordinator
     private void GrantIdle()
     {
         if (_phase != Phase.Stepping || _progress is not { } progress) return;
-        var devices = Trusted();
-        var auditors = Auditors(progress, devices);
-        foreach (var device in devices) Give(device, () => GrantRanks(progress, device) ?? GrantAudit(progress, device, auditors));
-        foreach (var device in auditors.Except(devices)) Give(device, () => GrantAudit(progress, device, auditors));
+        if (progress.Queued > 0) GrantQueued(progress);
+        if (progress.Queued == 0 && progress.Audit.HasOpen) GrantAudits(progress);
     }
 
-    private void Give(DeviceSlot device, Func<GrantRanks?> work)
+    private void GrantQueued(StepProgress progress)
     {
-        if (device.Grant is not null) return;
-        var wait = device.NotBefore - _host.UtcNow;
-        if (wait > TimeSpan.Zero)
+        bool choosy = _suspects.Count > 0 && _roster.Devices.Any(d => !IsSuspected(d));
+        foreach (var device in _roster.Idle)
         {
-            _host.After(wait, "regrant", new Regrant());
-            return;
+            if ((choosy && IsSuspected(device)) || MustWait(device)) continue;
+            if (progress.Grant(_lastGrant + 1, _shares.Of(device, progress.Queued, _roster, _host.UtcNow)) is not { } ranks) return;
+            _shares.Granted(ranks.Count);
+            var grant = NewGrant(progress, ranks);
+            progress.Audit.Granted(grant.GrantId, device.Id, ranks);
+            Give(device, grant);
         }
-        if (work() is not { } grant) return;
-        device.Grant = grant;
-        device.GrantedAt = _host.UtcNow;
-        _host.Tell(device.Actor, grant);
     }
 
-    private GrantRanks? GrantRanks(StepProgress progress, DeviceSlot device)
+    private bool MustWait(DeviceSlot device)
     {
-        if (progress.Grant(_lastGrant + 1, Share(device, progress.Queued)) is not { } ranks) return null;
-        var grant = NewGrant(progress, ranks);
-        progress.Audit.Granted(grant.GrantId, device.Id, ranks);
-        return grant;
+        var wait = device.NotBefore - _host.UtcNow;
+        if (wait <= TimeSpan.Zero) return false;
+        _host.After(wait, "regrant", new Regrant());
+        return true;
+    }
+
+    private void Give(DeviceSlot device, GrantRanks grant)
+    {
+        _roster.Give(device, grant, _host.UtcNow);
+        _host.Tell(device.Actor, device.Brief(grant));
     }
 
     private GrantRanks NewGrant(StepProgress progress, RankRange ranks) => new(_term, ++_lastGrant, progress.Input, ranks, progress.FrozenPrefix, Routes())
@@ -140,36 +144,15 @@ public sealed partial class Coordinator
         .Select(r => (Replica: r, Node: _roster.Find(r.Placement.Node))).Where(r => r.Node is not null)
         .Select(r => new ShardRoute(r.Replica.Shard, r.Replica.Id, r.Node!.Hello.DataPlane) { IsObserver = !r.Replica.IsInSync })];
 
-    /// <summary>
-    /// How many ranks an idle device gets: as many as let all devices end at the same time, by their speed so far; of more than two only half, so that
-    /// an error of that estimate can be made good. A round trip costs more than an uneven end, so one or two ranks are dealt out at once.
-    /// </summary>
-    private int Share(DeviceSlot idle, int queued)
-    {
-        var devices = _roster.Devices.ToList();
-        if (devices.Count == 1) return Math.Max(1, queued);
-        double typical = devices.Select(d => d.SecondsPerRank).Where(s => s > 0).DefaultIfEmpty(1).Average();
-        double speed = 0, work = queued;
-        foreach (var device in devices)
-        {
-            speed += 1 / Pace(device);
-            if (device.Grant is { } grant) work += Math.Max(0, grant.Ranks.Count - ((_host.UtcNow - device.GrantedAt).TotalSeconds / Pace(device)));
-        }
-        int fair = (int)Math.Round(work / speed / Pace(idle));
-        return Math.Max(1, fair <= 2 ? fair : (fair + 1) / 2);
-
-        double Pace(DeviceSlot device) => device.SecondsPerRank > 0 ? device.SecondsPerRank : typical;
-    }
-
     private void OnRanksCompleted(RanksCompleted message)
     {
         if (message.Term != _term) return;
-        var device = Free(message.GrantId);
+        var device = _roster.TakeBack(message.GrantId);
         if (device is not null)
         {
             var took = _host.UtcNow - device.GrantedAt;
             if (took > _longestGrant) _longestGrant = took;
-            device.Finished(message.Ranks.Count, took);
+            device.Finished(message.GrantId, message.Ranks.Count, took);
         }
         if (_phase == Phase.Stepping && message.Attempt == _progress?.Attempt)
         {
@@ -207,7 +190,11 @@ public sealed partial class Coordinator
             Halt(_version.Step.Next, message.Reason);
             return;
         }
-        if (Free(message.GrantId) is { } device) device.NotBefore = _host.UtcNow + RetryDelay;
+        if (_roster.TakeBack(message.GrantId) is { } device)
+        {
+            device.Failed();
+            device.NotBefore = _host.UtcNow + RetryDelay;
+        }
         _progress?.Requeue(message.GrantId);
         GrantIdle();
     }
@@ -337,7 +324,7 @@ public sealed partial class Coordinator
     private void Repeat()
     {
         foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
-            if (device.Grant is { } grant) _host.Tell(device.Actor, grant);
+            if (device.Grant is { } grant) _host.Tell(device.Actor, device.Brief(grant));
         ResendApply();
         if (_progress is { AllRanksDone: true, IsComplete: false } progress)
             foreach (var replica in progress.Awaited.Select(_replicas.Find).OfType<LiveReplica>()) _host.Tell(replica.Actor, new ReportSeal(_term, progress.Input));
@@ -392,20 +379,13 @@ public sealed partial class Coordinator
         foreach (var device in worker.Devices)
         {
             if (device.Grant is { } grant) _progress?.Requeue(grant.GrantId);
-            device.Grant = null;
+            _roster.TakeBack(device);
         }
-    }
-
-    private DeviceSlot? Free(long grantId)
-    {
-        var device = _roster.Workers.SelectMany(w => w.Devices).FirstOrDefault(d => d.Grant?.GrantId == grantId);
-        if (device is not null) device.Grant = null;
-        return device;
     }
 
     private void AbandonStep()
     {
-        foreach (var device in _roster.Workers.SelectMany(w => w.Devices)) device.Grant = null;
+        _roster.TakeBackAll();
         _progress = null;
         (_lastApply, _decidedAudit) = (null, null);
         _round = null;

@@ -39,6 +39,7 @@ public sealed class ReplicaSets
 {
     private readonly List<LiveReplica>[] _byShard;
     private readonly Dictionary<ReplicaId, LiveReplica> _byId = [];
+    private readonly Dictionary<NodeId, List<LiveReplica>> _byNode = [];
 
     /// <summary>Without replicas.</summary>
     /// <param name="shards">Number of shards.</param>
@@ -55,6 +56,12 @@ public sealed class ReplicaSets
 
     /// <summary>A shard's replicas: the in-sync ones in the order in which they came, then the observers.</summary>
     public IReadOnlyList<LiveReplica> Of(ShardId shard) => _byShard[shard.Value];
+
+    /// <summary>A node's replicas, in shard order.</summary>
+    public IEnumerable<LiveReplica> On(NodeId node) => _byNode.TryGetValue(node, out var replicas) ? replicas.OrderBy(r => r.Shard.Value) : [];
+
+    /// <summary>Grows with every replica that comes, goes or is admitted.</summary>
+    public long Changes { get; private set; }
 
     /// <summary>A shard's in-sync set.</summary>
     public IEnumerable<LiveReplica> InSyncOf(ShardId shard) => _byShard[shard.Value].Where(r => r.IsInSync);
@@ -80,6 +87,9 @@ public sealed class ReplicaSets
     public bool Add(LiveReplica replica)
     {
         if (!_byId.TryAdd(replica.Id, replica)) return false;
+        Changes++;
+        if (!_byNode.TryGetValue(replica.Placement.Node, out var neighbours)) _byNode[replica.Placement.Node] = neighbours = [];
+        neighbours.Add(replica);
         var siblings = _byShard[replica.Shard.Value];
         siblings.Insert(replica.IsInSync ? siblings.Count(r => r.IsInSync) : siblings.Count, replica);
         return true;
@@ -91,6 +101,7 @@ public sealed class ReplicaSets
         var siblings = _byShard[observer.Shard.Value];
         siblings.Remove(observer);
         observer.IsInSync = true;
+        Changes++;
         siblings.Insert(siblings.Count(r => r.IsInSync), observer);
     }
 
@@ -98,14 +109,20 @@ public sealed class ReplicaSets
     public LiveReplica? Remove(ReplicaId id)
     {
         if (!_byId.Remove(id, out var replica)) return null;
+        Changes++;
         _byShard[replica.Shard.Value].Remove(replica);
+        var neighbours = _byNode[replica.Placement.Node];
+        neighbours.Remove(replica);
+        if (neighbours.Count == 0) _byNode.Remove(replica.Placement.Node);
         return replica;
     }
 
     /// <summary>Forgets all.</summary>
     public void Clear()
     {
+        Changes++;
         _byId.Clear();
+        _byNode.Clear();
         foreach (var replicas in _byShard) replicas.Clear();
     }
 }

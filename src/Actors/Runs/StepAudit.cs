@@ -38,14 +38,31 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     /// <summary>How often one device is asked for a rank where there are others, and where it is alone.</summary>
     private const int MostByOneOfMany = 2, MostByOne = 5;
 
-    private sealed record Grant(DeviceId Device, RankRange Ranks, bool IsAudit)
+    private sealed class Grant(DeviceId device, RankRange ranks, bool isAudit)
     {
-        public bool IsWithdrawn { get; set; }
+        public DeviceId Device { get; } = device;
+
+        public RankRange Ranks { get; } = ranks;
+
+        public bool IsAudit { get; } = isAudit;
     }
 
-    private readonly SortedDictionary<int, List<Computation>> _ranks = new(ranks.ToDictionary(r => r, _ => new List<Computation>()));
+    /// <summary>What is known of one audited rank, and who computes it at the moment.</summary>
+    private sealed class Audited
+    {
+        public List<Computation> Computations { get; } = [];
+
+        public List<Grant> Outstanding { get; } = [];
+    }
+
+    private readonly SortedDictionary<int, Audited> _ranks = new(ranks.ToDictionary(r => r, _ => new Audited()));
+    private readonly List<int> _order = [.. ranks.Order()];
     private readonly Dictionary<long, Grant> _grants = [];
     private readonly HashSet<(int Rank, int Number)> _told = [];
+
+    // Every result of a step passes here: what is asked each time is kept, rank by rank, as they change.
+    private readonly SortedSet<int> _open = [], _disputed = [];
+    private readonly HashSet<int> _unsettled = [.. ranks];
 
     /// <summary>The ranks of a step that are audited: a function of these numbers alone, so that no membership changes it.</summary>
     /// <param name="seed">The plan's seed.</param>
@@ -63,21 +80,29 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     public IEnumerable<int> Ranks => _ranks.Keys;
 
     /// <summary>Whether every audited rank's computations agree, or the odd ones among them are in no sum.</summary>
-    public bool IsSettled => _ranks.Values.All(c => RightOf(c) is { } right && c.Any(x => x.IsContributed) && c.All(x => !x.IsContributed || Same(x, right)));
+    public bool IsSettled => _unsettled.Count == 0;
+
+    /// <summary>Whether there is a rank that somebody is to compute again.</summary>
+    public bool HasOpen => _open.Count > 0;
 
     /// <summary>Whether what went into the step's sums has been outvoted.</summary>
-    public bool IsSumWrong => _ranks.Values.Any(c => RightOf(c) is { } right && c.Any(x => x.IsContributed && !Same(x, right)));
+    public bool IsSumWrong => _disputed.Any(rank => Of(rank) is var c && RightOf(c) is { } right && c.Any(x => x.IsContributed && !Same(x, right)));
 
     /// <summary>The audited ranks of a range.</summary>
-    public IReadOnlyList<int> In(RankRange range) => [.. _ranks.Keys.Where(r => r >= range.Lo && r < range.Hi)];
+    public IReadOnlyList<int> In(RankRange range)
+    {
+        int from = _order.BinarySearch(range.Lo), to = _order.BinarySearch(range.Hi);
+        (from, to) = (from < 0 ? ~from : from, to < 0 ? ~to : to);
+        return from == to ? [] : _order[from..to];
+    }
 
     /// <summary>What is known of a rank; empty for one that is not audited.</summary>
-    public IReadOnlyList<Computation> Of(int rank) => _ranks.GetValueOrDefault(rank) ?? [];
+    public IReadOnlyList<Computation> Of(int rank) => _ranks.GetValueOrDefault(rank)?.Computations ?? [];
 
     /// <summary>A device computes ranks for the step's sums.</summary>
     public void Granted(long grantId, DeviceId device, RankRange range)
     {
-        if (_ranks.Count > 0) _grants[grantId] = new Grant(device, range, IsAudit: false);
+        if (In(range).Count > 0) Note(grantId, new Grant(device, range, isAudit: false));
     }
 
     /// <summary>The next rank that a device is to compute again; null if there is none for it. Others may be better suited, and come to it later.</summary>
@@ -86,13 +111,13 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     /// <param name="available">All devices that can be given work.</param>
     public RankRange? GrantAudit(long grantId, DeviceId device, IReadOnlyCollection<DeviceId> available)
     {
-        foreach (var (rank, computations) in _ranks)
+        foreach (int rank in _open)
         {
-            if (!NeedsAnother(rank, computations)) continue;
-            var best = available.Min(d => Unfitness(d, rank, computations));
-            if (best is null || Unfitness(device, rank, computations) != best) continue;
+            var audited = _ranks[rank];
+            var best = available.Min(d => Unfitness(d, audited));
+            if (best is null || Unfitness(device, audited) != best) continue;
             var range = new RankRange(rank, rank + 1);
-            _grants[grantId] = new Grant(device, range, IsAudit: true);
+            Note(grantId, new Grant(device, range, isAudit: true));
             return range;
         }
         return null;
@@ -101,45 +126,48 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     /// <summary>Whether there is a rank that only devices could compute again that have computed it before.</summary>
     /// <param name="available">All devices that can be given work.</param>
     public bool NeedsOthers(IReadOnlyCollection<DeviceId> available) =>
-        _ranks.Any(r => NeedsAnother(r.Key, r.Value) && available.All(d => Unfitness(d, r.Key, r.Value) is null or 2));
+        _open.Any(rank => available.All(d => Unfitness(d, _ranks[rank]) is null or 2));
 
     /// <summary>A grant is taken back, whether it is an audit or not. If its result comes all the same, it counts.</summary>
     public void Withdraw(long grantId)
     {
-        if (_grants.TryGetValue(grantId, out var grant)) grant.IsWithdrawn = true;
+        if (_grants.TryGetValue(grantId, out var grant)) TakeBack(grant);
     }
 
     /// <summary>Takes a result. Each grant has one; what comes again is ignored.</summary>
     public void Complete(RanksCompleted message)
     {
         if (!_grants.Remove(message.GrantId, out var grant)) return;
+        TakeBack(grant);
         foreach (var found in message.Checksums)
         {
-            if (!_ranks.TryGetValue(found.Rank, out var computations)) continue;
-            var outcome = message.Outcomes[found.Rank - message.Ranks.Lo];
+            if (!_ranks.TryGetValue(found.Rank, out var audited)) continue;
+            var (computations, outcome) = (audited.Computations, message.Outcomes[found.Rank - message.Ranks.Lo]);
             computations.Add(new Computation(computations.Count, grant.Device, [.. found.Pieces, RankChecksums.Of(outcome)], !grant.IsAudit));
+            Look(found.Rank);
         }
     }
 
     /// <summary>The outvoted computations that were not named before.</summary>
     public IReadOnlyList<AuditFinding> TakeFindings() =>
     [
-        .. from rank in _ranks
-           let right = RightOf(rank.Value)
+        .. from rank in _disputed
+           let right = RightOf(Of(rank))
            where right is not null
-           from odd in rank.Value
-           where !Same(odd, right) && _told.Add((rank.Key, odd.Number))
-           select new AuditFinding(rank.Key, odd, right),
+           from odd in Of(rank)
+           where !Same(odd, right) && _told.Add((rank, odd.Number))
+           select new AuditFinding(rank, odd, right),
     ];
 
     /// <summary>A rank of which nobody can say any more who is right; null if there is none.</summary>
     /// <param name="known">All devices that there are, whether they can be given work at the moment or not.</param>
     public int? Undecidable(IReadOnlyCollection<DeviceId> known)
     {
-        foreach (var (rank, computations) in _ranks)
+        foreach (int rank in _disputed)
         {
-            if (computations.Count < 2 || RightOf(computations) is not null || Outstanding(rank).Any() || known.Count == 0) continue;
-            if (computations.Count >= MostComputations || known.All(d => Unfitness(d, rank, computations) is null)) return rank;
+            var audited = _ranks[rank];
+            if (RightOf(audited.Computations) is not null || audited.Outstanding.Count > 0 || known.Count == 0) continue;
+            if (audited.Computations.Count >= MostComputations || known.All(d => Unfitness(d, audited) is null)) return rank;
         }
         return null;
     }
@@ -147,31 +175,61 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     /// <summary>What the devices say of a rank, each beside what another one says.</summary>
     public IReadOnlyList<AuditFinding> Differences(int rank) =>
     [
-        .. from computation in _ranks[rank].DistinctBy(c => c.Device)
-           let other = _ranks[rank].Find(c => !Same(c, computation))
+        .. from computation in Of(rank).DistinctBy(c => c.Device)
+           let other = Of(rank).FirstOrDefault(c => !Same(c, computation))
            where other is not null
            select new AuditFinding(rank, computation, other),
     ];
 
     /// <summary>The ranks that a device was granted and has not reported, if all of them are audited and settled: what it brings now is known to be right or wrong.</summary>
     public (DeviceId Device, RankRange Ranks)? UnreportedBySettled(long grantId) =>
-        _grants.TryGetValue(grantId, out var grant) && In(grant.Ranks).Count == grant.Ranks.Count && In(grant.Ranks).All(r => RightOf(_ranks[r]) is not null) ? (grant.Device, grant.Ranks) : null;
+        _grants.TryGetValue(grantId, out var grant) && In(grant.Ranks).Count == grant.Ranks.Count && In(grant.Ranks).All(r => RightOf(Of(r)) is not null) ? (grant.Device, grant.Ranks) : null;
 
     /// <summary>Two computations, more where they differ; none before the rank is computed for the sums.</summary>
-    private bool NeedsAnother(int rank, List<Computation> computations)
+    private static bool NeedsAnother(Audited audited)
     {
-        var outstanding = Outstanding(rank).ToList();
+        var (computations, outstanding) = (audited.Computations, audited.Outstanding);
         if (!computations.Any(c => c.IsContributed) && outstanding.All(g => g.IsAudit)) return false;
         return computations.Count + outstanding.Count < 2
             || (outstanding.Count == 0 && computations.Count < MostComputations && RightOf(computations) is null);
     }
 
-    private IEnumerable<Grant> Outstanding(int rank) => _grants.Values.Where(g => !g.IsWithdrawn && g.Ranks.Lo <= rank && rank < g.Ranks.Hi);
+    private void Note(long grantId, Grant grant)
+    {
+        _grants[grantId] = grant;
+        foreach (int rank in In(grant.Ranks))
+        {
+            _ranks[rank].Outstanding.Add(grant);
+            Look(rank);
+        }
+    }
+
+    private void TakeBack(Grant grant)
+    {
+        foreach (int rank in In(grant.Ranks))
+            if (_ranks[rank].Outstanding.Remove(grant)) Look(rank);
+    }
+
+    /// <summary>A rank has changed.</summary>
+    private void Look(int rank)
+    {
+        var audited = _ranks[rank];
+        var computations = audited.Computations;
+        Keep(_open, rank, NeedsAnother(audited));
+        Keep(_disputed, rank, computations.Exists(c => !Same(c, computations[0])));
+        Keep(_unsettled, rank, !(RightOf(computations) is { } right && computations.Exists(c => c.IsContributed) && computations.TrueForAll(c => !c.IsContributed || Same(c, right))));
+    }
+
+    private static void Keep(ISet<int> set, int rank, bool isIn)
+    {
+        if (isIn) set.Add(rank);
+        else set.Remove(rank);
+    }
 
     /// <summary>0 for a device of a node that has not computed the rank, 1 for another device of one that has, 2 for the same device, null for one that has been asked often enough.</summary>
-    private int? Unfitness(DeviceId device, int rank, List<Computation> computations)
+    private static int? Unfitness(DeviceId device, Audited audited)
     {
-        List<DeviceId> users = [.. computations.Select(c => c.Device), .. Outstanding(rank).Select(g => g.Device)];
+        List<DeviceId> users = [.. audited.Computations.Select(c => c.Device), .. audited.Outstanding.Select(g => g.Device)];
         if (users.All(u => u.Node != device.Node)) return 0;
         int times = users.Count(u => u == device);
         return times == 0 ? 1 : times < (users.All(u => u == device) ? MostByOne : MostByOneOfMany) ? 2 : null;
@@ -181,7 +239,7 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     /// A computation with the right bits; null while nobody knows. Right is what two computations agree on; where some differ, what more devices say than anything else. A
     /// device that contradicts itself is wrong where the others do not contradict themselves. A device alone has the majority of its own.
     /// </summary>
-    private static Computation? RightOf(List<Computation> computations)
+    private static Computation? RightOf(IReadOnlyList<Computation> computations)
     {
         if (computations.Count < 2) return null;
         var answers = new List<List<Computation>>();

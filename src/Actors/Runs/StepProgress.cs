@@ -29,7 +29,7 @@ public sealed class StepProgress
     private readonly Dictionary<ReplicaId, ShardId> _awaited;
     private readonly Dictionary<long, RankRange> _grants = [];
     private readonly List<RankRange> _whole = [];
-    private int _done;
+    private int _done, _queued, _firstQueued, _uncovered;
 
     /// <summary>Opens a step.</summary>
     /// <param name="input">The version that it starts from.</param>
@@ -46,7 +46,8 @@ public sealed class StepProgress
         _seals = [.. needsSeal.Select(_ => new List<GradientSealed>(2))];
         _needsSeal = [.. needsSeal];
         _awaited = replicas.Where(r => _needsSeal[r.Value.Value]).ToDictionary();
-        Expected = _needsSeal.Count(n => n);
+        Expected = _uncovered = _needsSeal.Count(n => n);
+        _queued = virtualRanks;
     }
 
     /// <summary>The version that the step starts from.</summary>
@@ -74,10 +75,10 @@ public sealed class StepProgress
     public bool IsComplete => AllRanksDone && _awaited.Count == 0 && IsCovered && Audit.IsSettled;
 
     /// <summary>Whether of every shard that takes part one replica has sealed.</summary>
-    public bool IsCovered => _seals.Where((_, i) => _needsSeal[i]).All(s => s.Count > 0);
+    public bool IsCovered => _uncovered == 0;
 
     /// <summary>Ranks neither granted nor done.</summary>
-    public int Queued => _ranks.Count(r => r == RankState.Queued);
+    public int Queued => _queued;
 
     /// <summary>Outcomes in rank order; all there when <see cref="AllRanksDone"/>.</summary>
     public IReadOnlyList<RankOutcome> Outcomes => _outcomes!;
@@ -99,13 +100,15 @@ public sealed class StepProgress
     /// <param name="limit">At least 1.</param>
     public RankRange? Grant(long grantId, int limit)
     {
-        int lo = Array.IndexOf(_ranks, RankState.Queued);
-        if (lo < 0) return null;
-        int end = lo + 1;
-        while (end < _ranks.Length && _ranks[end] == RankState.Queued && !_whole.Exists(w => w.Lo == end)) end++;
+        if (_queued == 0) return null;
+        int lo = Array.IndexOf(_ranks, RankState.Queued, _firstQueued), end = lo + 1;
+        while (end < _ranks.Length && end - lo < limit && _ranks[end] == RankState.Queued && !_whole.Exists(w => w.Lo == end)) end++;
         var range = _whole.Find(w => w.Lo == lo) is { Count: > 0 } whole ? whole : ReductionTree.LargestBlock(new RankRange(lo, end), limit, _ranks.Length);
         Array.Fill(_ranks, RankState.Granted, range.Lo, range.Count);
         _grants.Add(grantId, range);
+        _queued -= range.Count;
+        // It starts at the first one queued.
+        _firstQueued = range.Hi;
         return range;
     }
 
@@ -116,7 +119,12 @@ public sealed class StepProgress
         if (!_grants.Remove(grantId, out var range)) return;
         if (Audit.In(range).Count > 0 && !_whole.Contains(range)) _whole.Add(range);
         for (int i = range.Lo; i < range.Hi; i++)
-            if (_ranks[i] == RankState.Granted) _ranks[i] = RankState.Queued;
+        {
+            if (_ranks[i] != RankState.Granted) continue;
+            _ranks[i] = RankState.Queued;
+            _queued++;
+        }
+        _firstQueued = Math.Min(_firstQueued, range.Lo);
     }
 
     /// <summary>Notes that ranks are computed and taken by a replica of every shard. Results of taken-back grants count too: the bits are the same.</summary>
@@ -126,6 +134,7 @@ public sealed class StepProgress
         for (int i = message.Ranks.Lo; i < message.Ranks.Hi; i++)
         {
             if (_ranks[i] == RankState.Done) continue;
+            if (_ranks[i] == RankState.Queued) _queued--;
             _ranks[i] = RankState.Done;
             _outcomes[i] = message.Outcomes[i - message.Ranks.Lo];
             _done++;
@@ -139,6 +148,7 @@ public sealed class StepProgress
         var seals = _seals[message.Shard.Value];
         foreach (var known in seals)
             if (!Agree(known, message)) return new SealConflict(known, message);
+        if (seals.Count == 0) _uncovered--;
         if (seals.All(s => s.Replica != message.Replica)) seals.Add(message);
         _awaited.Remove(message.Replica);
         return null;

@@ -27,6 +27,8 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     private readonly bool _hasRivals;
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private System.Collections.Immutable.ImmutableSortedSet<Member>? _membersOf;
+    private Dictionary<(int Uid, string Address), MemberStatus> _statuses = [];
     private RunState _recovered = RunState.Empty;
     private Coordinator? _coordinator;
 
@@ -115,11 +117,10 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     public void After(TimeSpan time, string key, object message) => Timers.StartSingleTimer(key, message, time);
 
     /// <inheritdoc/>
-    public bool IsMember(NodeId node) => _cluster.State.Members.Any(m =>
-        node.Is(m) && m.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up);
+    public bool IsMember(NodeId node) => StatusOf(node) is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up;
 
     /// <inheritdoc/>
-    public bool MayBeAlive(NodeId node) => _cluster.State.Members.Any(m => node.Is(m) && m.Status is not (MemberStatus.Down or MemberStatus.Removed));
+    public bool MayBeAlive(NodeId node) => StatusOf(node) is not (null or MemberStatus.Down or MemberStatus.Removed);
 
     /// <inheritdoc/>
     public void WatchLink(NodeId node, string dataPlane)
@@ -256,6 +257,18 @@ public sealed class TrainingRun : ReceivePersistentActor, IWithTimers, ICoordina
     {
         if (message is ClusterEvent.MemberRemoved or ClusterEvent.MemberDowned or ClusterEvent.MemberLeft or ClusterEvent.MemberExited)
             Change(message.Member, MembershipChange.Gone);
+    }
+
+    /// <summary>A node's status in the cluster; null if it is none of its members. Asked for every worker at every tick, so not by a look at all members.</summary>
+    private MemberStatus? StatusOf(NodeId node)
+    {
+        var members = _cluster.State.Members;
+        if (_membersOf != members)
+        {
+            _membersOf = members;
+            _statuses = members.ToDictionary(m => (m.UniqueAddress.Uid, m.Address.ToString()), m => m.Status);
+        }
+        return _statuses.TryGetValue((node.Uid, node.Address), out var status) ? status : null;
     }
 
     private void Change(Member member, MembershipChange change) =>

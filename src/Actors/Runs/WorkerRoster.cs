@@ -1,25 +1,29 @@
 using Akka.Actor;
+using ElasticTrain.Actors.Devices;
 using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Runs;
 
 /// <summary>A device as the coordinator sees it.</summary>
-public sealed class DeviceSlot(NodeId node, IActorRef actor)
+public sealed class DeviceSlot(Worker worker, IActorRef actor)
 {
     /// <summary>Its node.</summary>
-    public NodeId Node { get; } = node;
+    public Worker Worker { get; } = worker;
 
     /// <summary>Its actor.</summary>
     public IActorRef Actor { get; } = actor;
 
     /// <summary>Its name in the run.</summary>
-    public DeviceId Id { get; } = new(node.Name, actor.Path.Name);
+    public DeviceId Id { get; } = new(worker.Hello.Node.Name, actor.Path.Name);
 
     /// <summary>The grant that it works on; null when idle.</summary>
-    public Devices.GrantRanks? Grant { get; set; }
+    public GrantRanks? Grant { get; internal set; }
 
     /// <summary>When <see cref="Grant"/> was given.</summary>
-    public DateTime GrantedAt { get; set; }
+    public DateTime GrantedAt { get; internal set; }
+
+    /// <summary>Its place in the order in which devices came.</summary>
+    internal int Number { get; set; }
 
     /// <summary>Earliest moment for the next grant after a failure, so that a broken link is not hammered.</summary>
     public DateTime NotBefore { get; set; }
@@ -27,22 +31,44 @@ public sealed class DeviceSlot(NodeId node, IActorRef actor)
     /// <summary>Seconds that a rank takes it, as a moving average; 0 before its first result.</summary>
     public double SecondsPerRank { get; private set; }
 
-    /// <summary>Notes the time of a grant that it has finished.</summary>
-    public void Finished(int ranks, TimeSpan took)
+    private (long Grant, IReadOnlyList<ShardRoute> Routes) _said;
+    private bool _hasRoutes;
+
+    /// <summary>A grant as it is sent: routes that the device has had with an earlier one, which it has finished, are not said again.</summary>
+    public GrantRanks Brief(GrantRanks grant)
     {
+        if (_hasRoutes && _said.Routes == grant.Routes) return grant with { Routes = [], RoutesOf = _said.Grant };
+        (_said, _hasRoutes) = ((grant.GrantId, grant.Routes), false);
+        return grant;
+    }
+
+    /// <summary>A grant has failed, perhaps because the device has lost its memory.</summary>
+    public void Failed() => _hasRoutes = false;
+
+    /// <summary>Notes that it has finished a grant, and how long that took.</summary>
+    public void Finished(long grant, int ranks, TimeSpan took)
+    {
+        _hasRoutes |= grant == _said.Grant;
         double seconds = took.TotalSeconds / ranks;
         SecondsPerRank = SecondsPerRank == 0 ? seconds : (0.7 * SecondsPerRank) + (0.3 * seconds);
     }
 }
 
 /// <summary>A worker node as the coordinator sees it.</summary>
-public sealed class Worker(WorkerHello hello)
+public sealed class Worker
 {
+    /// <summary>A worker that has just come.</summary>
+    public Worker(WorkerHello hello)
+    {
+        Hello = hello;
+        Devices = [.. hello.Devices.Select(d => new DeviceSlot(this, d))];
+    }
+
     /// <summary>What it said last.</summary>
-    public WorkerHello Hello { get; set; } = hello;
+    public WorkerHello Hello { get; set; }
 
     /// <summary>Its devices.</summary>
-    public IReadOnlyList<DeviceSlot> Devices { get; } = hello.Devices.Select(d => new DeviceSlot(hello.Node, d)).ToList();
+    public IReadOnlyList<DeviceSlot> Devices { get; }
 
     /// <summary>How many times in a row it did not name a replica that it should hold.</summary>
     public int HellosWithoutReplica { get; set; }
@@ -72,10 +98,16 @@ public sealed class Worker(WorkerHello hello)
     public bool CanWork => CanHold && !Silent;
 }
 
-/// <summary>The worker nodes of a run, in the order in which they came.</summary>
+/// <summary>
+/// The worker nodes of a run, in the order in which they came, and what their devices work on. Thousands of devices finish in every step: nothing here that
+/// is done for each of them looks at all of them.
+/// </summary>
 public sealed class WorkerRoster
 {
     private readonly Dictionary<NodeId, Worker> _workers = [];
+    private readonly Dictionary<long, DeviceSlot> _working = [];
+    private readonly SortedSet<DeviceSlot> _idle = new(Comparer<DeviceSlot>.Create((a, b) => a.Number.CompareTo(b.Number)));
+    private int _devices;
 
     /// <summary>All known workers.</summary>
     public IReadOnlyCollection<Worker> Workers => _workers.Values;
@@ -97,7 +129,13 @@ public sealed class WorkerRoster
             known.Hello = hello;
             return false;
         }
-        _workers.Add(hello.Node, new Worker(hello));
+        var worker = new Worker(hello);
+        _workers.Add(hello.Node, worker);
+        foreach (var device in worker.Devices)
+        {
+            device.Number = _devices++;
+            _idle.Add(device);
+        }
         return true;
     }
 
@@ -107,11 +145,47 @@ public sealed class WorkerRoster
     /// <summary>The worker at a cluster address and incarnation; null if there is none.</summary>
     public Worker? Find(string address, int uid) => _workers.Values.FirstOrDefault(w => w.Hello.Node.Address == address && w.Hello.Node.Uid == uid);
 
-    /// <summary>The device of an actor; null if it is not known.</summary>
-    public DeviceSlot? FindDevice(IActorRef actor) => _workers.Values.SelectMany(w => w.Devices).FirstOrDefault(d => d.Actor.Equals(actor));
+    /// <summary>Devices without a grant that can be given work, as they are now, in the order in which they came.</summary>
+    public IReadOnlyList<DeviceSlot> Idle => [.. _idle.Where(d => d.Worker.CanWork)];
 
-    /// <summary>Forgets a node; null if it was not known.</summary>
-    public Worker? Remove(NodeId node) => _workers.Remove(node, out var worker) ? worker : null;
+    /// <summary>A device begins to work on a grant.</summary>
+    public void Give(DeviceSlot device, GrantRanks grant, DateTime now)
+    {
+        (device.Grant, device.GrantedAt) = (grant, now);
+        _working[grant.GrantId] = device;
+        _idle.Remove(device);
+    }
+
+    /// <summary>Frees the device of a grant; null if nobody works on it any more.</summary>
+    public DeviceSlot? TakeBack(long grantId)
+    {
+        if (!_working.TryGetValue(grantId, out var device)) return null;
+        TakeBack(device);
+        return device;
+    }
+
+    /// <summary>Frees a device.</summary>
+    public void TakeBack(DeviceSlot device)
+    {
+        if (device.Grant is not { } grant) return;
+        device.Grant = null;
+        _working.Remove(grant.GrantId);
+        if (Find(device.Worker.Hello.Node) == device.Worker) _idle.Add(device);
+    }
+
+    /// <summary>Frees all devices.</summary>
+    public void TakeBackAll()
+    {
+        foreach (var device in _working.Values.ToList()) TakeBack(device);
+    }
+
+    /// <summary>Forgets a node; null if it was not known. What its devices work on is still to be taken back.</summary>
+    public Worker? Remove(NodeId node)
+    {
+        if (!_workers.Remove(node, out var worker)) return null;
+        foreach (var device in worker.Devices) _idle.Remove(device);
+        return worker;
+    }
 
     /// <summary>A held replica; null if no node has reported it.</summary>
     public HeldReplica? Holder(ReplicaPlacement placement) =>

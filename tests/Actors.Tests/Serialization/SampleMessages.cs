@@ -94,6 +94,7 @@ internal sealed class SampleMessages(IActorRef actor)
         new WorkerRefused("plan hash: found a, expected b"),
         new RunEnded(130, "stopped"),
         new GrantRanks(Term, 44, Sample.Version(4), new RankRange(4, 8), 2, [Route, Route with { DataPlane = "[::1]:6000", IsObserver = true }]) { Data = new StepData(At, [new DataSource(Digest256.Of("own"), null), Attached]), Attempt = new Attempt(5L << 40 | 1), Audited = [5, 7], IsAudit = true },
+        new GrantRanks(Term, 45, Sample.Version(4), new RankRange(4, 8), 0, []) { RoutesOf = 44 },
         new RanksCompleted(Term, 44, Sample.Version(4), new RankRange(4, 6), [new RankOutcome(double.NaN, 64, [1, 2]), new RankOutcome(-0.0, 0, [0, 0])]) { Missed = [new ReplicaId(7)], Attempt = new Attempt(9), IsAudit = true, Checksums = [new RankChecksums(5, [ulong.MaxValue, 0])] },
         new RanksFailed(Term, 44, "refused", true) { Attempt = new Attempt(9), IsMismatch = true },
         new StartReplica(Term, Sample.Run, Shard, Replica, new ReplicaSource(Sample.Version(4), Digest256.Of("blob"), 4096), actor),

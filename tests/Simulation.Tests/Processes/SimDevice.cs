@@ -49,9 +49,11 @@ public sealed class SimDevice
         {
             case GrantAnswer.Repeat: Sim.Network.Send(_process, coordinator, _grants.Last!, Ref); return;
             case GrantAnswer.Ignore: return;
+            case GrantAnswer.LackRoutes: Sim.Network.Send(_process, coordinator, DeviceGrants.WithoutRoutes(grant), Ref); return;
             default: break;
         }
         Leave();
+        grant = _grants.Current!;
         _coordinator = coordinator;
         _process.Parameters.Acquire(grant, () => _grants.IsCurrent(grant), error =>
         {
