@@ -93,6 +93,11 @@ internal sealed class Cluster
 
     public bool IsMember(NodeId node) => _members.ContainsKey(node);
 
+    public void Probe(Office office, NodeId node)
+    {
+        if (!_alive.ContainsKey(node)) Time.After(Scenario.LinkBreaks, () => office.Receive(new NodeGone(node), office.Ref));
+    }
+
     public void WatchLink(Office office, NodeId node)
     {
         _watched.Add(node);
@@ -136,12 +141,12 @@ internal sealed class Cluster
     }
 
     /// <summary>Ranks have reached all replicas; with the last one of a step the sums are complete.</summary>
-    public void Contributed(Lineage input, RankRange ranks)
+    public void Contributed(Lineage input, Attempt attempt, RankRange ranks)
     {
-        if (input != _summing)
+        if (input != _summing || attempt != Attempt)
         {
             if (input.Step < _summing.Step) return;
-            (_summing, _count, _contributed) = (input, 0, new bool[Scenario.VirtualRanks]);
+            (_summing, _summed, Attempt, _count, _contributed) = (input, default, attempt, 0, new bool[Scenario.VirtualRanks]);
             _openedAt = DecidedAt.Count > 0 ? DecidedAt[^1] : TimeSpan.Zero;
         }
         for (int i = ranks.Lo; i < ranks.Hi; i++)
@@ -155,6 +160,9 @@ internal sealed class Cluster
         foreach (var node in _alive.Values)
             foreach (var replica in node.Replicas.Values) replica.OnSum(input, _openedAt);
     }
+
+    /// <summary>The attempt whose contributions are summed. Nobody computes wrongly here, and there is one coordinator: a step has a second one only if its sums were lost.</summary>
+    public Attempt Attempt { get; private set; }
 
     public bool IsSummed(Lineage input) => _summed == input;
 

@@ -72,6 +72,9 @@ internal sealed class Device
         return Enumerable.Range(0, Scenario.Layout.MoeLayerCount * Scenario.Layout.Config.NRoutedExperts).Select(_ => (long)chance.Next(800)).ToList();
     })];
 
+    /// <summary>Nobody computes wrongly here: the same checksums stand for all ranks.</summary>
+    private static readonly List<ulong> Checksums = [.. Enumerable.Repeat(1UL, RankChecksums.PiecesOf(Scenario.Layout).Count)];
+
     private readonly Cluster _cluster;
     private readonly Node _node;
     private readonly DeviceGrants _grants = new();
@@ -104,8 +107,8 @@ internal sealed class Device
             if (!_node.IsAlive || !_grants.IsCurrent(grant)) return;
             List<RankOutcome> outcomes = [];
             for (int rank = grant.Ranks.Lo; rank < grant.Ranks.Hi; rank++) outcomes.Add(new RankOutcome(8, Scenario.TokensPerRank, TokenCounts[rank % TokenCounts.Length]));
-            _cluster.Contributed(grant.Input, grant.Ranks);
-            _cluster.TellCoordinator(_node, _grants.Complete(outcomes, _cluster.Missed(grant.Routes)));
+            if (!grant.IsAudit) _cluster.Contributed(grant.Input, grant.Attempt, grant.Ranks);
+            _cluster.TellCoordinator(_node, _grants.Complete(outcomes, _cluster.Missed(grant.Routes), [.. grant.Audited.Select(rank => new RankChecksums(rank, Checksums))]));
         });
     }
 }

@@ -120,6 +120,8 @@ internal sealed class Office : ICoordinatorHost
 
     public void WatchLink(NodeId node, string dataPlane) => _cluster.WatchLink(this, node);
 
+    public void Probe(NodeId node) => _cluster.Probe(this, node);
+
     public void FindStartPoint(int attempt, IReadOnlySet<Lineage> versions)
     {
         if (versions.Count > 0) throw new InvalidOperationException("The model has no rewinds: a shard was lost with all its replicas.");

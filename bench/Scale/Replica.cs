@@ -120,5 +120,5 @@ internal sealed class Replica
     private ulong Checksum => 1 + (ulong)Applied.Step.Value;
 
     private void TellSeal(Lineage input) => _cluster.TellCoordinator(
-        _node, new GradientSealed(Shard, Id, input, 0.25, true, new UInt128((ulong)Shard.Value, (ulong)input.Step.Value)) { StateChecksum = _decision is null ? null : Checksum });
+        _node, new GradientSealed(Shard, Id, input, 0.25, true, new UInt128((ulong)Shard.Value, (ulong)input.Step.Value)) { StateChecksum = _decision is null ? null : Checksum, Attempt = _cluster.Attempt });
 }

@@ -17,7 +17,7 @@ public sealed class DeviceGrantsTests
     public void Routes_that_came_with_an_earlier_grant_are_filled_in()
     {
         Assert.Equal(GrantAnswer.Begin, _grants.Offer(Full(1)));
-        _grants.Complete([], []);
+        _grants.Complete([], [], []);
         Assert.Equal(GrantAnswer.Begin, _grants.Offer(Brief(2, of: 1)));
         Assert.Equal(Routes, _grants.Current!.Routes);
         Assert.Equal(2, _grants.Current.GrantId);
@@ -29,7 +29,7 @@ public sealed class DeviceGrantsTests
     public void Routes_that_the_device_does_not_have_are_asked_for(long of, long term)
     {
         _grants.Offer(Full(1));
-        _grants.Complete([], []);
+        _grants.Complete([], [], []);
         var brief = Brief(3, of, term);
         Assert.Equal(GrantAnswer.LackRoutes, _grants.Offer(brief));
         Assert.Null(_grants.Current);
@@ -42,7 +42,7 @@ public sealed class DeviceGrantsTests
     public void A_repeated_result_needs_no_routes()
     {
         _grants.Offer(Full(1));
-        _grants.Complete([], []);
+        _grants.Complete([], [], []);
         Assert.Equal(GrantAnswer.Repeat, _grants.Offer(Brief(1, of: 7)));
     }
 }

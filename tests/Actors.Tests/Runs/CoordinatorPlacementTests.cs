@@ -116,6 +116,10 @@ public sealed class CoordinatorPlacementTests
         {
         }
 
+        public void Probe(NodeId node)
+        {
+        }
+
         public void FindStartPoint(int attempt, IReadOnlySet<Lineage> versions)
         {
         }
