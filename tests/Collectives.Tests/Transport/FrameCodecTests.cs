@@ -6,7 +6,7 @@ public sealed class FrameCodecTests
 {
     private static readonly FrameHeader Header = new(
         FrameKind.Contribution, 77, new RunId(Guid.Parse("00112233-4455-6677-8899-aabbccddeeff")), new Lineage(new Step(5), Digest256.Of("x")),
-        new ShardId(3), new ReplicaId(9), new RankRange(4, 8), ElementType.Float32, 0, default);
+        new ShardId(3), new ReplicaId(9), new RankRange(4, 8), ElementType.Float32, 0, default, Attempt: new Attempt(0x01020304050607));
 
     [Fact]
     public void A_header_comes_back_as_it_was_sent()
@@ -21,9 +21,10 @@ public sealed class FrameCodecTests
     public void The_documented_layout_holds()
     {
         byte[] frame = FrameCodec.Encode(Header, [1, 2, 3, 4]);
-        Assert.Equal("4554445001000201", Convert.ToHexString(frame[..8]));
+        Assert.Equal("4554445002000201", Convert.ToHexString(frame[..8]));
         Assert.Equal("4D00000000000000" + "00112233445566778899AABBCCDDEEFF" + "0500000000000000", Convert.ToHexString(frame[8..40]));
         Assert.Equal(Header.Lineage.Digest.ToString(), Convert.ToHexStringLower(frame[40..72]));
+        Assert.Equal("00" + "07060504030201", Convert.ToHexString(frame[112..120]));
         Assert.Equal("03000000" + "09000000" + "04000000" + "08000000" + "0400000000000000", Convert.ToHexString(frame[72..96]));
     }
 
@@ -47,6 +48,6 @@ public sealed class FrameCodecTests
         frame[4] = 9;
         string message = Assert.Throws<DataPlaneRefusedException>(() => FrameCodec.Read(frame, "the peer")).Message;
         Assert.Contains("version 9", message);
-        Assert.Contains("version 1", message);
+        Assert.Contains("version 2", message);
     }
 }

@@ -50,7 +50,7 @@ public sealed class StatePullTests
         Assert.True(sum.Span.SequenceEqual(destination.Span));
         served = other;
         var refusal = await Assert.ThrowsAsync<DataPlaneRefusedException>(
-            () => client.PullGradientAsync(Node.Version, Target.Shard, Target.Replica, destination, default).WaitAsync(Node.Deadline));
+            () => client.PullGradientAsync(Node.Version, default, Target.Shard, Target.Replica, destination, default).WaitAsync(Node.Deadline));
         Assert.Contains(other.ToString(), refusal.Reason, StringComparison.Ordinal);
     }
 
@@ -75,7 +75,7 @@ public sealed class StatePullTests
         using var destination = new NativeBuffer(3);
         using var patience = new CancellationTokenSource();
         Task pull = state ? client.PullStateAsync(Target.Shard, Target.Replica, destination, patience.Token)
-            : client.PullGradientAsync(Node.Version, Target.Shard, Target.Replica, destination, patience.Token);
+            : client.PullGradientAsync(Node.Version, default, Target.Shard, Target.Replica, destination, patience.Token);
         await asked.Task.WaitAsync(Node.Deadline);
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pull.WaitAsync(Node.Deadline));
@@ -111,7 +111,7 @@ public sealed class StatePullTests
         using var values = Node.Values(16 << 20, 4);
         var stuck = client.ContributeAsync(Node.Version, Target.Shard, Target.Replica, new RankRange(0, 1), values, 0, 16 << 20);
         using var patience = new CancellationTokenSource();
-        var behind = client.ContributeAsync(Node.Version, Target.Shard, Target.Replica, new RankRange(1, 2), values, 0, 16, patience.Token);
+        var behind = client.ContributeAsync(Node.Version, Target.Shard, Target.Replica, new RankRange(1, 2), values, 0, 16, ct: patience.Token);
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => behind.WaitAsync(Node.Deadline));
         Assert.False(stuck.IsCompleted);
