@@ -86,8 +86,11 @@ public readonly record struct Term(long Value)
 /// <param name="Value">The term in the upper bits, a count over that term's openings in the lower <see cref="CountBits"/>.</param>
 public readonly record struct Attempt(long Value) : IComparable<Attempt>
 {
-    /// <summary>Openings that one term can count.</summary>
-    public const int CountBits = 40;
+    /// <summary>Bits of the count.</summary>
+    public const int CountBits = 32;
+
+    /// <summary>Bits of the whole number: a frame has no more room.</summary>
+    public const int Bits = 56;
 
     /// <summary>Before the first opening of a term.</summary>
     public static Attempt Before(Term term) => new(term.Value << CountBits);

@@ -23,9 +23,8 @@ namespace ElasticTrain.Collectives;
 ///     88    8 payload length in bytes
 ///     96   16 XxHash128 of the payload (low half first)
 ///    112    1 kind of a refusal, see RefusalKind; 0 in other frames
-///    113    7 reserved, 0
-///    120    8 attempt at the step; 0 in frames that belong to none
-///    128    8 XxHash3-64 of bytes 0..127
+///    113    7 attempt at the step; 0 in frames that belong to none
+///    120    8 XxHash3-64 of bytes 0..119
 /// </code>
 /// The header has a checksum of its own, which covers the payload's digest: lengths are believed, and memory is taken, only after it fits.
 /// </summary>
@@ -35,10 +34,10 @@ public static class FrameCodec
     public const ushort ProtocolVersion = 2;
 
     /// <summary>Bytes of a header.</summary>
-    public const int HeaderLength = 136;
+    public const int HeaderLength = 128;
 
     private const uint Magic = 0x50445445;
-    private const int ChecksumOffset = 128;
+    private const int ChecksumOffset = 120;
 
     /// <summary>Writes a header.</summary>
     /// <param name="header">What to write.</param>
@@ -59,8 +58,7 @@ public static class FrameCodec
         BinaryPrimitives.WriteInt32LittleEndian(bytes[84..], header.Block.Hi);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[88..], header.PayloadLength);
         BinaryPrimitives.WriteUInt128LittleEndian(bytes[96..], header.PayloadDigest);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes[112..], (byte)header.Refusal);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes[120..], header.Attempt.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[112..], (byte)header.Refusal | ((ulong)header.Attempt.Value << 8));
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[ChecksumOffset..], XxHash3.HashToUInt64(bytes[..ChecksumOffset]));
     }
 
@@ -90,7 +88,7 @@ public static class FrameCodec
             BinaryPrimitives.ReadInt64LittleEndian(bytes[88..]),
             BinaryPrimitives.ReadUInt128LittleEndian(bytes[96..]),
             (RefusalKind)bytes[112],
-            new Attempt(BinaryPrimitives.ReadInt64LittleEndian(bytes[120..])));
+            new Attempt((long)(BinaryPrimitives.ReadUInt64LittleEndian(bytes[112..]) >> 8)));
         if (header.PayloadLength < 0) throw new CorruptionException($"The frame from {peer}", $"a payload of {header.PayloadLength} bytes", "0 or more");
         return header;
     }
