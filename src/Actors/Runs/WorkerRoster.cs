@@ -17,10 +17,10 @@ public sealed class DeviceSlot(Worker worker, IActorRef actor)
     public DeviceId Id { get; } = new(worker.Hello.Node.Name, actor.Path.Name);
 
     /// <summary>The grant that it works on; null when idle.</summary>
-    public GrantRanks? Grant { get; internal set; }
+    public GrantRanks? Grant { get; private set; }
 
     /// <summary>When <see cref="Grant"/> was given.</summary>
-    public DateTime GrantedAt { get; internal set; }
+    public DateTime GrantedAt { get; private set; }
 
     /// <summary>Its place in the order in which devices came.</summary>
     internal int Number { get; set; }
@@ -30,6 +30,12 @@ public sealed class DeviceSlot(Worker worker, IActorRef actor)
 
     /// <summary>Seconds that a rank takes it, as a moving average; 0 before its first result.</summary>
     public double SecondsPerRank { get; private set; }
+
+    /// <summary>To be called by the roster alone, which knows devices by their grants.</summary>
+    internal void Begin(GrantRanks grant, DateTime now) => (Grant, GrantedAt) = (grant, now);
+
+    /// <summary>Likewise.</summary>
+    internal void End() => Grant = null;
 
     private (long Grant, IReadOnlyList<ShardRoute> Routes) _said;
     private bool _hasRoutes;
@@ -151,7 +157,7 @@ public sealed class WorkerRoster
     /// <summary>A device begins to work on a grant.</summary>
     public void Give(DeviceSlot device, GrantRanks grant, DateTime now)
     {
-        (device.Grant, device.GrantedAt) = (grant, now);
+        device.Begin(grant, now);
         _working[grant.GrantId] = device;
         _idle.Remove(device);
     }
@@ -168,7 +174,7 @@ public sealed class WorkerRoster
     public void TakeBack(DeviceSlot device)
     {
         if (device.Grant is not { } grant) return;
-        device.Grant = null;
+        device.End();
         _working.Remove(grant.GrantId);
         if (Find(device.Worker.Hello.Node) == device.Worker) _idle.Add(device);
     }
