@@ -297,8 +297,10 @@ public sealed partial class Coordinator
         replica.Applied = message.Applied;
         replica.Checksum = message.StateChecksum;
         if (DiffersFromSibling(replica)) return;
-        // A frozen shard seals nothing: an observer of it shows by the version alone that it has kept up.
-        if (!replica.IsInSync && message.Applied == _version && _lastApply is { } last && ParameterLayout.IsFrozen(_run.Layout.Shards[replica.Shard.Value], last.FrozenPrefix)) Admit(replica);
+        // A frozen shard seals nothing: an observer of it shows by the version alone that it has kept up. Not while a step is open that has thawed it: of that it may lack contributions.
+        var shard = _run.Layout.Shards[replica.Shard.Value];
+        if (!replica.IsInSync && message.Applied == _version && _lastApply is { } last && ParameterLayout.IsFrozen(shard, last.FrozenPrefix)
+            && (_progress is null || ParameterLayout.IsFrozen(shard, _progress.FrozenPrefix))) Admit(replica);
         if (_progress is { IsComplete: true, FrozenPrefix: > 0 }) TryDecide();
     }
 
