@@ -187,7 +187,8 @@ public sealed class Succession : ReceiveActor, IWithTimers
 
     private void OnLook()
     {
-        if (_candidate is null || _resigned || _candidateActor is not null || _cluster.SelfMember.Status != MemberStatus.Up) return;
+        // Where the run has ended, nobody follows: the coordinator's node may only be the first to go.
+        if (_candidate is null || _resigned || _candidateActor is not null || _node.Ended.Task.IsCompleted || _cluster.SelfMember.Status != MemberStatus.Up) return;
         var now = DateTime.UtcNow;
         if (_current is { } current)
         {
