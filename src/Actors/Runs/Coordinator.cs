@@ -263,6 +263,8 @@ public sealed partial class Coordinator
 
     private void Halt(Step step, string reason)
     {
+        // What is wrong may be found in several places at once; the run halts once.
+        if (_phase == Phase.Finished) return;
         _host.Notes.Add($"halted at step {step}: {reason}");
         Record(new RunHalted(step, reason), () => End(1, $"halted at step {step}: {reason}"));
         _phase = Phase.Finished;
