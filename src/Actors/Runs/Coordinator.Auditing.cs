@@ -18,6 +18,9 @@ public sealed partial class Coordinator
     /// <summary>Tensors that one event names.</summary>
     private const int MostTensorsNamed = 4;
 
+    /// <summary>Checksums that are to be expected in one result at most: about a megabyte.</summary>
+    private const int MostChecksums = 50_000;
+
     private readonly HashSet<string> _suspects = [];
     private IReadOnlyList<RankChecksums.Piece>? _pieces;
     private StepAudit? _decidedAudit;
@@ -25,7 +28,8 @@ public sealed partial class Coordinator
     private Lineage _attempted;
     private int _attemptsMade;
     private bool _auditAll;
-    private DateTime? _undecidedSince;
+    private (int Rank, int Answers, DateTime Since)? _undecided;
+    private int _mostRanks = int.MaxValue;
 
     private bool IsAuditing => _run.Plan.Elastic.Audit > 0;
 
@@ -38,18 +42,30 @@ public sealed partial class Coordinator
             _suspects.Clear();
         }
         _lastAttempt = _lastAttempt.Next;
-        _undecidedSince = null;
+        _undecided = null;
     }
 
     private StepAudit NewAudit(Step step) => new(_auditAll ? Enumerable.Range(0, _run.VirtualRanks) : StepAudit.Drawn(_run.Plan.Seed, step, _run.VirtualRanks, _run.Plan.Elastic.Audit));
 
+    /// <summary>Ranks of one grant, so that the checksums that are to be expected in its result fit well into a message.</summary>
+    private int MostRanks(StepAudit audit)
+    {
+        int audited = audit.In(new RankRange(0, _run.VirtualRanks)).Count;
+        if (audited == 0) return int.MaxValue;
+        _pieces ??= RankChecksums.PiecesOf(_run.Layout);
+        return Math.Max(1, (int)((double)MostChecksums * _run.VirtualRanks / ((double)audited * _pieces.Count)));
+    }
+
     private bool IsSuspected(DeviceSlot device) => _suspects.Contains(device.Id.Node);
 
-    /// <summary>Devices that can be given work in this attempt: those of suspected nodes only where there are no others.</summary>
+    /// <summary>Whether devices of suspected nodes are left out: there are others, and they answer.</summary>
+    private bool IsChoosy() => _suspects.Count > 0 && _roster.Devices.Any(d => !IsSuspected(d) && !d.IsOverdue);
+
+    /// <summary>Devices that can be given work in this attempt: those of suspected nodes only where there are no others. Nobody waits for one that is overdue.</summary>
     private List<DeviceSlot> Trusted()
     {
-        List<DeviceSlot> all = [.. _roster.Devices], trusted = [.. all.Where(d => !IsSuspected(d))];
-        return trusted.Count > 0 ? trusted : all;
+        bool choosy = IsChoosy();
+        return [.. _roster.Devices.Where(d => !d.IsOverdue && !(choosy && IsSuspected(d)))];
     }
 
     /// <summary>
@@ -59,13 +75,19 @@ public sealed partial class Coordinator
     private List<DeviceSlot> Auditors(StepProgress progress, List<DeviceSlot> trusted)
     {
         if (!progress.Audit.NeedsOthers(Ids(trusted))) return trusted;
-        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices)], wider = [.. all.Where(d => !IsSuspected(d)).Union(trusted)];
+        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices).Where(d => !d.IsOverdue)], wider = [.. all.Where(d => !IsSuspected(d)).Union(trusted)];
         return progress.Audit.Undecidable(Ids(wider)) is null ? wider : all;
     }
 
     /// <summary>Gives idle devices ranks to compute again, when nobody waits for ranks of the step's sums.</summary>
     private void GrantAudits(StepProgress progress)
     {
+        bool choosy = IsChoosy();
+        var idle = _roster.Idle;
+        // Nearly always there is a device that has had nothing to do with the rank, and no others need be looked at.
+        foreach (var device in idle.Where(d => !(choosy && IsSuspected(d)) && !MustWait(d)))
+            if (progress.Audit.GrantFresh(_lastGrant + 1, device.Id) is { } rank) Give(device, NewGrant(progress, rank) with { IsAudit = true });
+        if (!progress.Audit.HasOpen || (idle.All(d => d.Grant is not null) && !_roster.Workers.Any(w => w.Draining))) return;
         var auditors = Auditors(progress, Trusted());
         var ids = Ids(auditors);
         foreach (var device in auditors.Where(d => d.Grant is null && !MustWait(d)))
@@ -78,6 +100,11 @@ public sealed partial class Coordinator
     private void JudgeAudits()
     {
         if (_phase != Phase.Stepping || _progress is not { } progress) return;
+        if (!progress.Audit.HasDisputed)
+        {
+            _undecided = null;
+            return;
+        }
         foreach (var finding in progress.Audit.TakeFindings())
         {
             Suspect(progress, finding, isUndecided: false);
@@ -88,15 +115,17 @@ public sealed partial class Coordinator
             RestartCorruptStep($"computed with other bits by {string.Join(" and ", _suspects.Order(StringComparer.Ordinal))}");
             return;
         }
-        if (progress.Audit.Undecidable(Ids(_roster.Workers.SelectMany(w => w.Devices))) is not { } rank)
+        if (progress.Audit.Undecided is not { } rank)
         {
-            _undecidedSince = null;
+            _undecided = null;
             return;
         }
-        // A node that comes back may tell.
-        _undecidedSince ??= _host.UtcNow;
-        if (_host.UtcNow - _undecidedSince < _run.Plan.Elastic.SuspectAfter * TieBreakPatience) return;
+        // Another device is asked; where there is none, a node that comes back may tell.
         var answers = progress.Audit.Of(rank);
+        if (_undecided is not { } known || known.Rank != rank || known.Answers != answers.Count) _undecided = (rank, answers.Count, _host.UtcNow);
+        var patience = _run.Plan.Elastic.SuspectAfter * TieBreakPatience;
+        if (_longestGrant * TieBreakPatience > patience) patience = _longestGrant * TieBreakPatience;
+        if (_host.UtcNow - _undecided.Value.Since < patience) return;
         foreach (var finding in progress.Audit.Differences(rank)) Suspect(progress, finding, isUndecided: true);
         Halt(progress.Step, $"rank {rank} was computed {answers.Count} times by {string.Join(" and ", answers.Select(a => a.Device.ToString()).Distinct())} with different bits, and nobody can tell which are right");
     }

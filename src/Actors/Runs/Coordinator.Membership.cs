@@ -34,9 +34,11 @@ public sealed partial class Coordinator
         }
         // A node's last words may arrive after the news of its end; only members count.
         if (!_host.IsMember(hello.Node) || (_gone.TryGetValue(hello.Node, out var since) && _host.UtcNow - since < LastWords)) return;
-        _gone.Remove(hello.Node);
+        bool wasGone = _gone.Remove(hello.Node);
         bool isNew = _roster.Update(hello);
         var worker = _roster.Find(hello.Node)!;
+        // It speaks but refuses connections: no work before there is one.
+        if (wasGone && isNew) worker.LinkLost = true;
         worker.HeardAt = _host.UtcNow;
         worker.Draining = _state.Draining.ContainsKey(hello.Node);
         if (isNew)

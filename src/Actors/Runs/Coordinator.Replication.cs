@@ -83,6 +83,7 @@ public sealed partial class Coordinator
         {
             if (_replicas.IsLast(replica)) continue;
             _replicas.Remove(replica.Id);
+            _routes = null;
             _observerSeals.Remove(replica.Id);
             _moves.Remove(replica.Id);
             _progress?.Forget(replica.Id);
@@ -91,7 +92,6 @@ public sealed partial class Coordinator
             // Who followed it finds nobody to follow.
             foreach (var recruit in _recruits.Values.Where(r => r.Sibling == replica.Id).ToList()) GiveUp(recruit);
         }
-        _routes = null;
         if (removed.Count == 0) return;
         _host.Notes.Add($"{removed.Count} replica(s) left: {reason}");
         Record(new ReplicasRemoved(removed, reason), () => { });

@@ -77,6 +77,7 @@ public sealed partial class Coordinator
             Attempt = _lastAttempt,
             Audit = NewAudit(step),
         };
+        _mostRanks = MostRanks(_progress.Audit);
         (_ranksDoneAt, _coveredAt) = (null, null);
         if (step > _grantedThrough) _grantedThrough = step;
         _host.Clock.Mark(step, StepMark.Granted);
@@ -107,11 +108,12 @@ public sealed partial class Coordinator
 
     private void GrantQueued(StepProgress progress)
     {
-        bool choosy = _suspects.Count > 0 && _roster.Devices.Any(d => !IsSuspected(d));
+        bool choosy = IsChoosy();
         foreach (var device in _roster.Idle)
         {
             if ((choosy && IsSuspected(device)) || MustWait(device)) continue;
-            if (progress.Grant(_lastGrant + 1, _shares.Of(device, progress.Queued, _roster, _host.UtcNow)) is not { } ranks) return;
+            int share = Math.Min(_shares.Of(device, progress.Queued, _roster, _host.UtcNow), _mostRanks);
+            if (progress.Grant(_lastGrant + 1, share) is not { } ranks) return;
             _shares.Granted(ranks.Count);
             var grant = NewGrant(progress, ranks);
             progress.Audit.Granted(grant.GrantId, device.Id, ranks);
@@ -157,18 +159,19 @@ public sealed partial class Coordinator
         if (_phase == Phase.Stepping && message.Attempt == _progress?.Attempt)
         {
             _progress.Audit.Complete(message);
-            if (message.IsAudit)
-            {
-                // Nothing of it went anywhere.
-            }
-            else if (message.Missed.Count > 0 && !PutOut(message.Missed))
+            // First of all: what follows may decide the step.
+            JudgeAudits();
+        }
+        // Nothing of an audit went anywhere.
+        if (_phase == Phase.Stepping && message.Attempt == _progress?.Attempt && !message.IsAudit)
+        {
+            if (message.Missed.Count > 0 && !PutOut(message.Missed))
             {
                 // The only replica left of a shard did not get them.
                 _progress?.Requeue(message.GrantId);
                 if (device is not null) device.NotBefore = _host.UtcNow + RetryDelay;
             }
             else if (message.Attempt == _progress?.Attempt) _progress.Complete(message);
-            JudgeAudits();
         }
         GrantIdle();
         OnProgress();
@@ -328,6 +331,7 @@ public sealed partial class Coordinator
         foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
             if (device.Grant is { } grant) _host.Tell(device.Actor, device.Brief(grant));
         ResendApply();
+        foreach (var worker in _roster.Workers.Where(w => w.LinkLost && _replicas.All.Any(r => r.Placement.Node == w.Hello.Node))) _host.Probe(worker.Hello.Node);
         if (_progress is { AllRanksDone: true, IsComplete: false } progress)
             foreach (var replica in progress.Awaited.Select(_replicas.Find).OfType<LiveReplica>()) _host.Tell(replica.Actor, new ReportSeal(_term, progress.Input));
         foreach (var recruit in _recruits.Values.ToList()) StartRecruit(recruit);
@@ -364,7 +368,11 @@ public sealed partial class Coordinator
             if (device.Grant is not { } grant) continue;
             var slow = TimeSpan.FromSeconds(2 * grant.Ranks.Count * device.SecondsPerRank);
             if (slow < LeastPatience) slow = LeastPatience;
-            if (_host.UtcNow - device.GrantedAt > (_run.Plan.Elastic.Speculate && device.SecondsPerRank > 0 && slow < hung ? slow : hung)) progress.Requeue(grant.GrantId);
+            if (_host.UtcNow - device.GrantedAt > (_run.Plan.Elastic.Speculate && device.SecondsPerRank > 0 && slow < hung ? slow : hung))
+            {
+                device.IsOverdue = true;
+                progress.Requeue(grant.GrantId);
+            }
         }
     }
 

@@ -20,8 +20,6 @@ public sealed record RunSnapshot(
     /// <summary>Amendments of the plan; snapshots from before there were any lack them.</summary>
     public IReadOnlyList<AmendmentEntry> Amendments { get; init; } = [];
 
-    /// <summary>What audits have found; snapshots from before there were any lack it.</summary>
-    public IReadOnlyList<CorruptionSuspected> Corruptions { get; init; } = [];
 
     /// <summary>Attached data, likewise.</summary>
     public IReadOnlyList<AttachmentEntry> Attachments { get; init; } = [];
@@ -36,7 +34,6 @@ public sealed record RunSnapshot(
         Draining = [.. state.Draining.Select(d => new DrainingNode(d.Key, d.Value))],
         Amendments = state.Amendments,
         Attachments = state.Attachments,
-        Corruptions = state.Corruptions,
     };
 
     /// <summary>The state that was saved.</summary>
@@ -54,7 +51,6 @@ public sealed record RunSnapshot(
         Freezes = [.. Freezes],
         Amendments = [.. Amendments],
         Attachments = [.. Attachments],
-        Corruptions = [.. Corruptions],
         Answers = Answers.ToImmutableDictionary(),
         PausedFrom = PausedFrom,
         Finished = Finished,

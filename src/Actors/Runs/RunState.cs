@@ -32,8 +32,6 @@ public sealed record RunState
     /// <summary>The replicas that differ and nobody knows yet which is wrong; null if there are none.</summary>
     public ReplicaDiverged? Divergence { get; init; }
 
-    /// <summary>What audits have found, oldest first.</summary>
-    public ImmutableList<CorruptionSuspected> Corruptions { get; init; } = [];
 
     /// <summary>The highest replica number used so far.</summary>
     public int LastReplica { get; init; }
@@ -131,8 +129,7 @@ public sealed record RunState
         ReplicaJoined e => this with { Replicas = Replicas.Insert(Replicas.FindLastIndex(p => p.Shard.Value <= e.Placement.Shard.Value) + 1, e.Placement) },
         ReplicasRemoved e => this with { Replicas = Replicas.RemoveAll(e.Replicas.Contains) },
         ReplicaDiverged e => this with { Divergence = e, Seals = Seals.RemoveAll(s => s.Version.Step >= e.SuspectFrom), Finished = null },
-        CorruptionSuspected e => this with { Corruptions = Corruptions.Add(e) },
-        StepRestarted => this,
+        CorruptionSuspected or StepRestarted => this,
         DivergenceResolved => this with { Divergence = null },
         StepCommitted e when e.Step.Value == Committed.Count + 1 => this with { Committed = Committed.Add(e), Finished = null },
         StepCommitted e => throw new ElasticTrainException($"The journal commits step {e.Step} after step {Committed.Count}."),

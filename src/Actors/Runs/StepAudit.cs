@@ -38,6 +38,9 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     /// <summary>How often one device is asked for a rank where there are others, and where it is alone.</summary>
     private const int MostByOneOfMany = 2, MostByOne = 5;
 
+    /// <summary>How many grants of a rank may be taken back from one device before it is not asked for it any more.</summary>
+    private const int MostTakenBack = 3;
+
     private sealed class Grant(DeviceId device, RankRange ranks, bool isAudit)
     {
         public DeviceId Device { get; } = device;
@@ -53,6 +56,8 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         public List<Computation> Computations { get; } = [];
 
         public List<Grant> Outstanding { get; } = [];
+
+        public List<DeviceId> TakenBack { get; } = [];
     }
 
     private readonly SortedDictionary<int, Audited> _ranks = new(ranks.ToDictionary(r => r, _ => new Audited()));
@@ -76,14 +81,17 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         return [.. Enumerable.Range(0, virtualRanks).Where(rank => (CounterRandom.Bits(key, (ulong)step.Value, (ulong)rank) >> 11) / (double)(1L << 53) < share)];
     }
 
-    /// <summary>The audited ranks.</summary>
-    public IEnumerable<int> Ranks => _ranks.Keys;
-
     /// <summary>Whether every audited rank's computations agree, or the odd ones among them are in no sum.</summary>
     public bool IsSettled => _unsettled.Count == 0;
 
     /// <summary>Whether there is a rank that somebody is to compute again.</summary>
     public bool HasOpen => _open.Count > 0;
+
+    /// <summary>Whether computations of a rank differ.</summary>
+    public bool HasDisputed => _disputed.Count > 0;
+
+    /// <summary>A rank whose computations differ without telling who is right; null if there is none.</summary>
+    public int? Undecided => _disputed.Select(rank => (int?)rank).FirstOrDefault(rank => RightOf(Of(rank!.Value)) is null);
 
     /// <summary>Whether what went into the step's sums has been outvoted.</summary>
     public bool IsSumWrong => _disputed.Any(rank => Of(rank) is var c && RightOf(c) is { } right && c.Any(x => x.IsContributed && !Same(x, right)));
@@ -105,6 +113,16 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         if (In(range).Count > 0) Note(grantId, new Grant(device, range, isAudit: false));
     }
 
+    /// <summary>The next rank for a device of a node that has not computed it: none can be better suited.</summary>
+    /// <param name="grantId">Names the grant.</param>
+    /// <param name="device">The idle device.</param>
+    public RankRange? GrantFresh(long grantId, DeviceId device)
+    {
+        foreach (int rank in _open)
+            if (Unfitness(device, _ranks[rank]) == 0) return Ask(grantId, device, rank);
+        return null;
+    }
+
     /// <summary>The next rank that a device is to compute again; null if there is none for it. Others may be better suited, and come to it later.</summary>
     /// <param name="grantId">Names the grant.</param>
     /// <param name="device">The idle device.</param>
@@ -115,10 +133,7 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         {
             var audited = _ranks[rank];
             var best = available.Min(d => Unfitness(d, audited));
-            if (best is null || Unfitness(device, audited) != best) continue;
-            var range = new RankRange(rank, rank + 1);
-            Note(grantId, new Grant(device, range, isAudit: true));
-            return range;
+            if (best is not null && Unfitness(device, audited) == best) return Ask(grantId, device, rank);
         }
         return null;
     }
@@ -128,10 +143,12 @@ public sealed class StepAudit(IEnumerable<int> ranks)
     public bool NeedsOthers(IReadOnlyCollection<DeviceId> available) =>
         _open.Any(rank => available.All(d => Unfitness(d, _ranks[rank]) is null or 2));
 
-    /// <summary>A grant is taken back, whether it is an audit or not. If its result comes all the same, it counts.</summary>
+    /// <summary>A grant is taken back, whether it is an audit or not: it failed, or takes too long. If its result comes all the same, it counts.</summary>
     public void Withdraw(long grantId)
     {
-        if (_grants.TryGetValue(grantId, out var grant)) TakeBack(grant);
+        if (!_grants.TryGetValue(grantId, out var grant)) return;
+        foreach (int rank in In(grant.Ranks)) _ranks[rank].TakenBack.Add(grant.Device);
+        TakeBack(grant);
     }
 
     /// <summary>Takes a result. Each grant has one; what comes again is ignored.</summary>
@@ -194,6 +211,13 @@ public sealed class StepAudit(IEnumerable<int> ranks)
             || (outstanding.Count == 0 && computations.Count < MostComputations && RightOf(computations) is null);
     }
 
+    private RankRange Ask(long grantId, DeviceId device, int rank)
+    {
+        var range = new RankRange(rank, rank + 1);
+        Note(grantId, new Grant(device, range, isAudit: true));
+        return range;
+    }
+
     private void Note(long grantId, Grant grant)
     {
         _grants[grantId] = grant;
@@ -226,13 +250,23 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         else set.Remove(rank);
     }
 
-    /// <summary>0 for a device of a node that has not computed the rank, 1 for another device of one that has, 2 for the same device, null for one that has been asked often enough.</summary>
+    /// <summary>0 for a device of a node that has not computed the rank, 1 for another device of one that has, 2 for the same device, null for one that has been asked often enough, or in vain.</summary>
     private static int? Unfitness(DeviceId device, Audited audited)
     {
-        List<DeviceId> users = [.. audited.Computations.Select(c => c.Device), .. audited.Outstanding.Select(g => g.Device)];
-        if (users.All(u => u.Node != device.Node)) return 0;
-        int times = users.Count(u => u == device);
-        return times == 0 ? 1 : times < (users.All(u => u == device) ? MostByOne : MostByOneOfMany) ? 2 : null;
+        if (audited.TakenBack.Count(d => d == device) >= MostTakenBack) return null;
+        // Asked for every device where many have to be compared: without a list.
+        int users = 0, onNode = 0, times = 0;
+        foreach (var computation in audited.Computations) Count(computation.Device);
+        foreach (var grant in audited.Outstanding) Count(grant.Device);
+        if (onNode == 0) return 0;
+        return times == 0 ? 1 : times < (times == users ? MostByOne : MostByOneOfMany) ? 2 : null;
+
+        void Count(DeviceId user)
+        {
+            users++;
+            if (user.Node == device.Node) onNode++;
+            if (user == device) times++;
+        }
     }
 
     /// <summary>

@@ -103,11 +103,15 @@ public sealed class StepProgress
         if (_queued == 0) return null;
         int lo = Array.IndexOf(_ranks, RankState.Queued, _firstQueued), end = lo + 1;
         while (end < _ranks.Length && end - lo < limit && _ranks[end] == RankState.Queued && !_whole.Exists(w => w.Lo == end)) end++;
-        var range = _whole.Find(w => w.Lo == lo) is { Count: > 0 } whole ? whole : ReductionTree.LargestBlock(new RankRange(lo, end), limit, _ranks.Length);
-        Array.Fill(_ranks, RankState.Granted, range.Lo, range.Count);
+        var range = _whole.Find(w => w.Lo <= lo && lo < w.Hi) is { Count: > 0 } whole ? whole : ReductionTree.LargestBlock(new RankRange(lo, end), limit, _ranks.Length);
+        for (int i = lo; i < range.Hi; i++)
+        {
+            // Of a whole block some may be done.
+            if (_ranks[i] != RankState.Queued) continue;
+            _ranks[i] = RankState.Granted;
+            _queued--;
+        }
         _grants.Add(grantId, range);
-        _queued -= range.Count;
-        // It starts at the first one queued.
         _firstQueued = range.Hi;
         return range;
     }

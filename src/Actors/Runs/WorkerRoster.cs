@@ -22,6 +22,9 @@ public sealed class DeviceSlot(Worker worker, IActorRef actor)
     /// <summary>When <see cref="Grant"/> was given.</summary>
     public DateTime GrantedAt { get; private set; }
 
+    /// <summary>It takes so long for its grant that its ranks were given to others: nobody waits for it.</summary>
+    public bool IsOverdue { get; set; }
+
     /// <summary>Its place in the order in which devices came.</summary>
     internal int Number { get; set; }
 
@@ -32,10 +35,10 @@ public sealed class DeviceSlot(Worker worker, IActorRef actor)
     public double SecondsPerRank { get; private set; }
 
     /// <summary>To be called by the roster alone, which knows devices by their grants.</summary>
-    internal void Begin(GrantRanks grant, DateTime now) => (Grant, GrantedAt) = (grant, now);
+    internal void Begin(GrantRanks grant, DateTime now) => (Grant, GrantedAt, IsOverdue) = (grant, now, false);
 
     /// <summary>Likewise.</summary>
-    internal void End() => Grant = null;
+    internal void End() => (Grant, IsOverdue) = (null, false);
 
     private (long Grant, IReadOnlyList<ShardRoute> Routes) _said;
     private bool _hasRoutes;

@@ -165,6 +165,30 @@ public sealed class StepAuditTests
     }
 
     [Fact]
+    public void A_device_that_is_asked_in_vain_is_not_waited_for_for_ever()
+    {
+        Contribute(A, Right);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.NotNull(_audit.GrantAudit(++_grant, B, [A, B]));
+            _audit.Withdraw(_grant);
+            Assert.Equal(i == 2, _audit.GrantAudit(++_grant, A, [A, B]) is not null);
+        }
+        Report(_grant, new RankRange(2, 3), Right, isAudit: true);
+        Assert.True(_audit.IsSettled);
+    }
+
+    [Fact]
+    public void A_device_of_a_node_that_has_not_computed_the_rank_takes_it_without_a_look_at_others()
+    {
+        Contribute(A, Right);
+        Assert.Null(_audit.GrantFresh(++_grant, A));
+        Assert.Null(_audit.GrantFresh(++_grant, SiblingOfA));
+        Assert.Equal(new RankRange(2, 3), _audit.GrantFresh(++_grant, B));
+        Assert.False(_audit.HasOpen);
+    }
+
+    [Fact]
     public void A_device_alone_has_the_majority_of_its_own()
     {
         Contribute(A, Wrong);

@@ -8,6 +8,29 @@ namespace ElasticTrain.Actors.Tests.Runs;
 /// <summary>A step keeps count instead of looking at all of its ranks and seals: the counts are those of a look at all.</summary>
 public sealed class StepProgressCountsTests
 {
+    /// <summary>A block with an audited rank is granted again as it was, whatever of it others have done meanwhile.</summary>
+    [Fact]
+    public void A_whole_block_is_granted_again_with_ranks_that_are_done()
+    {
+        var progress = new StepProgress(Sample.Version(4), 8, 0, [true], [KeyValuePair.Create(new ReplicaId(1), new ShardId(0))]) { Audit = new StepAudit([7]) };
+        foreach (long grant in (long[])[1, 2]) Assert.Equal(1, progress.Grant(grant, 1)!.Value.Count);
+        progress.Requeue(1);
+        progress.Requeue(2);
+        Assert.Equal(new RankRange(0, 8), progress.Grant(3, 8));
+        progress.Complete(Done(new RankRange(0, 1), grant: 1));
+        progress.Complete(Done(new RankRange(1, 2), grant: 2));
+        progress.Requeue(3);
+        Assert.Equal(6, progress.Queued);
+        Assert.Equal(new RankRange(0, 8), progress.Grant(4, 1));
+        Assert.Equal(0, progress.Queued);
+        Assert.False(progress.AllRanksDone);
+        progress.Complete(Done(new RankRange(0, 8), grant: 4));
+        Assert.True(progress.AllRanksDone);
+    }
+
+    private static RanksCompleted Done(RankRange ranks, long grant) =>
+        new(new Term(1), grant, Sample.Version(4), ranks, [.. Enumerable.Range(ranks.Lo, ranks.Count).Select(_ => new RankOutcome(0, 1, []))]);
+
     private enum Rank { Queued, Granted, Done }
 
     [Property(MaxTest = 300)]
@@ -39,7 +62,7 @@ public sealed class StepProgressCountsTests
                 case 3:
                     // Anybody's result, also one of a grant that was taken back.
                     int lo = random.Next(model.Length), hi = random.Next(lo, model.Length) + 1;
-                    progress.Complete(new RanksCompleted(new Term(1), -grant, Sample.Version(4), new RankRange(lo, hi), [.. Enumerable.Range(lo, hi - lo).Select(_ => new RankOutcome(0, 1, []))]));
+                    progress.Complete(Done(new RankRange(lo, hi), -grant));
                     Array.Fill(model, Rank.Done, lo, hi - lo);
                     break;
                 default: break;

@@ -226,6 +226,13 @@ public sealed class TrainingRunTests(TestRun run) : RunUnderTest(run, "elastic {
         var run = Coordinator();
         var first = PlaceReplicas(run);
         run.Tell(new NodeGone(Id));
+        // What it says at once are its last words; later it counts again, once there is a connection.
+        AwaitAssert(() =>
+        {
+            run.Tell(Hello(), Agent);
+            run.Tell(new LinkUp(Id), Agent);
+            Assert.True(Region.HasMessages);
+        }, Deadline);
         var second = PlaceReplicas(run);
         Assert.Empty(first.Select(s => s.Replica).Intersect(second.Select(s => s.Replica)));
         Assert.Contains(Notes.All(), n => n.Text == "node-1 is gone");

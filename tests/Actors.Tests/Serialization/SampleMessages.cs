@@ -69,7 +69,6 @@ internal sealed class SampleMessages(IActorRef actor)
         {
             Amendments = [new AmendmentEntry(At, [new PlanSetting("optimizer.clip", "0.5")])],
             Attachments = [new AttachmentEntry(At, Attached, true)],
-            Corruptions = [new CorruptionSuspected(Sample.Version(4), new Attempt(3), new RankId(6), 0, new DeviceId("node-2", "device-1"), [], 0)],
         },
         new RunSnapshot(null, null, null, 0, [], [], [], new Dictionary<string, CommandAnswer>(), null, null, null),
         new FreezeLayers("a", "someone", 2, At, true),

@@ -76,6 +76,11 @@ public enum FlipKind
     Contribution,
 }
 
+/// <summary>A device that hangs for ever: in every life of its process from a step on.</summary>
+/// <param name="Slot">Its machine; it is the first device there.</param>
+/// <param name="From">The first step.</param>
+public sealed record Hang(int Slot, int From);
+
 /// <summary>A device that computes wrong gradients for some steps.</summary>
 /// <param name="Slot">Its machine; it is the first device there, in every life.</param>
 /// <param name="From">The first step.</param>
@@ -145,6 +150,9 @@ public sealed record FaultPlan
 
     /// <summary>The device that computes wrong gradients; null for none.</summary>
     public Corruption? Corruption { get; init; }
+
+    /// <summary>The device that takes grants and never answers, while its node lives well; null for none.</summary>
+    public Hang? Hang { get; init; }
 
     /// <summary>Draws a schedule's faults.</summary>
     public static FaultPlan Of(SimRandom random)

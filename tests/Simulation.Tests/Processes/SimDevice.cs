@@ -76,6 +76,7 @@ public sealed class SimDevice
     {
         if (!_grants.IsCurrent(grant)) return;
         var (layout, step) = (Sim.Scenario.Layout, grant.Input.Step.Next);
+        if (Sim.Injector.Hangs(_process, _index, step)) return;
         ulong parameters = Arithmetic.HashOf(_process.Parameters.Values);
         if (Sim.Sabotage == Sabotage.WrongGradient && step.Value == 3) parameters ^= 1;
         List<RankOutcome> outcomes = [];

@@ -71,12 +71,14 @@ public sealed record Scenario
             (nodes, audit) = (Math.Max(nodes, 3), 1);
             faults = faults with { Corruption = Corruption.Of(auditing, nodes, steps) };
         }
+        int devices = random.Next(1, 3);
+        if (auditing.Chance(0.1)) faults = faults with { Hang = new Hang(auditing.Next(0, nodes), auditing.Next(1, steps)) };
         var batch = Base.Batch with { TrainBatchSize = ranks };
         return new Scenario
         {
             Seed = seed,
             Nodes = nodes,
-            Devices = random.Next(1, 3),
+            Devices = devices,
             Steps = steps,
             VirtualRanks = ranks,
             Layout = layout,
