@@ -26,6 +26,9 @@ public sealed class JournalSettings(JournalPlan plan, RunFolder folder)
             tag-write-mode = Csv
             # One writer per run, and its events in order: more connections only contend.
             parallelism = 1
+            # A process may take office again after another one has had it. The filter takes what it writes then for an old writer's and drops it from
+            # the replay; that no two write the same number is what the table's unique constraint is for.
+            replay-filter.mode = off
             # A locked database is waited for; what fails after that is visible back-pressure (the coordinator reads the journal again).
             circuit-breaker { max-failures = 5, call-timeout = 40s, reset-timeout = 2s }
           }

@@ -18,6 +18,10 @@ public sealed class InterruptedTests(SmallRuns runs)
         using (ProcessUnderTest train = runs.Train(run, several))
         {
             await SmallRuns.WaitForAsync(run, train, s => s.Committed.Count >= 15, "step 15");
+            // Held while the test may be kept waiting: a short run must not end before the signal.
+            await SmallRuns.ControlAsync(run, "pause");
+            await SmallRuns.WaitForAsync(run, train, s => s.PausedFrom is not null, "the pause");
+            await SmallRuns.ControlAsync(run, "resume");
             train.Send(signal);
             int code = await train.WaitForExitAsync(TimeSpan.FromMinutes(1));
             Assert.True(code == 130, $"train ended with {code}:\n{train.Output}\n{run.Describe()}");
