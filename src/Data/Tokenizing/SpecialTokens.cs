@@ -27,19 +27,8 @@ public static class SpecialTokens
         foreach (string text in texts)
         {
             if (text.Length < 2) throw new BadInputException(where, $"\"{text}\"", "at least two characters: single ones are ordinary tokens");
-            if (!IsUnicode(text)) throw new BadInputException(where, "half of a surrogate pair", "valid Unicode");
+            if (!Utf16.IsValid(text)) throw new BadInputException(where, "half of a surrogate pair", "valid Unicode");
             if (!seen.Add(text)) throw new BadInputException(where, $"\"{text}\" twice", "each special token once");
         }
-    }
-
-    private static bool IsUnicode(string text)
-    {
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (!char.IsSurrogate(text[i])) continue;
-            if (!char.IsSurrogatePair(text, i)) return false;
-            i++;
-        }
-        return true;
     }
 }

@@ -43,6 +43,8 @@ public sealed class SubwordTokenizer
     /// </param>
     public int[] Encode(string text, bool allowSpecials = false)
     {
+        // The encoder's own idea of such a half is three characters.
+        if (!Utf16.IsValid(text)) text = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
         if (!allowSpecials || _longestFirst.Length == 0) return [.. _encoder.EncodeToIds(text)];
         var ids = new List<int>();
         ReadOnlySpan<char> rest = text;

@@ -168,7 +168,7 @@ public static class TokenizerCommands
     private static void Print(TokenizerModel model)
     {
         int longest = Enumerable.Range(0, model.VocabSize).Max(id => model.BytesOf(id).Length);
-        Line($"vocabulary     {model.VocabSize} ids: 256 bytes, {model.Merges.Count} merges, {model.Specials.Count} special tokens");
+        Line($"vocabulary     {model.VocabSize} ids: 256 bytes, {model.Merges.Count} merges, {model.Specials.Count} special token(s)");
         Line($"pre-tokenizer  {model.PreTokenization.Name()}");
         Line($"longest token  {longest} bytes");
         Line($"hash           {model.Hash}");
