@@ -7,7 +7,7 @@ using ElasticTrain.Host.Commands;
 var root = new RootCommand(
     "ElasticTrain trains mixture-of-experts language models on machines that may vanish at any moment: kill anything, any time, and the weights come out the same to the last bit.")
 {
-    TrainCommand.Create(), NodeCommand.Create(), InspectCommands.Status(), InspectCommands.Events(), InspectCommands.Digest(), VerifyCommand.Create(), ModelCommands.Create(), GenerateCommand.Create(), ExportCommand.Create(),
+    TrainCommand.Create(), NodeCommand.Create(), InspectCommands.Status(), InspectCommands.Events(), InspectCommands.Digest(), VerifyCommand.Create(), ModelCommands.Create(), GenerateCommand.Create(), ExportCommand.Create(), TokenizerCommands.Create(),
     ChaosCommand.Create(), ControlCommands.Freeze(), ControlCommands.Thaw(), ControlCommands.Amend(), ControlCommands.Attach(), ControlCommands.Pause(), ControlCommands.Resume(), ControlCommands.Drain(),
 };
 var parsed = root.Parse(args);

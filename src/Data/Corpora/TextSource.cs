@@ -40,7 +40,8 @@ internal static class TextSource
         return documents;
     }
 
-    private static List<string> FilesOf(string directory)
+    /// <summary>The files of a folder with a text extension, hidden ones and links left out, by relative path.</summary>
+    internal static List<string> FilesOf(string directory)
     {
         var options = new EnumerationOptions
         {
@@ -67,7 +68,8 @@ internal static class TextSource
         return start == 0 ? content : content[start..];
     }
 
-    private static int InvalidUtf8At(ReadOnlySpan<byte> content)
+    /// <summary>Where the first byte stands that is no UTF-8; -1 if there is none.</summary>
+    internal static int InvalidUtf8At(ReadOnlySpan<byte> content)
     {
         if (Utf8.IsValid(content)) return -1;
         for (int at = 0; ;)
@@ -85,16 +87,22 @@ internal static class TextSource
             int end = text.Span.IndexOf((byte)'\n');
             var one = end < 0 ? text : text[..end];
             text = end < 0 ? default : text[(end + 1)..];
-            if (one.Span.Trim(" \t\r"u8).IsEmpty) continue;
-            try
-            {
-                using var json = JsonDocument.Parse(one);
-                if (ReadLine(json.RootElement, $"{file}, line {line}") is { } document) documents.Add(document);
-            }
-            catch (JsonException error)
-            {
-                throw new BadInputException($"{file}, line {line}", error.Message, "one JSON object per line", error);
-            }
+            if (ParseLine(one, $"{file}, line {line}") is { } document) documents.Add(document);
+        }
+    }
+
+    /// <summary>The document of one line of JSON; null if it has no text.</summary>
+    internal static Document? ParseLine(ReadOnlyMemory<byte> line, string where)
+    {
+        if (line.Span.Trim(" \t\r"u8).IsEmpty) return null;
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            return ReadLine(json.RootElement, where);
+        }
+        catch (JsonException error)
+        {
+            throw new BadInputException(where, error.Message, "one JSON object per line", error);
         }
     }
 

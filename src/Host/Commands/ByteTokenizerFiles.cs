@@ -26,13 +26,7 @@ internal static class ByteTokenizerFiles
     private static JsonObject Tokenizer()
     {
         var vocabulary = new JsonObject();
-        int next = 256;
-        for (int value = 0; value < ByteTokenizer.ByteCount; value++)
-        {
-            // Printable bytes stand for themselves, the others for the characters from U+0100 on.
-            bool isPrintable = value is >= '!' and <= '~' or >= 0xA1 and <= 0xAC or >= 0xAE;
-            vocabulary[((char)(isPrintable ? value : next++)).ToString()] = value;
-        }
+        for (int value = 0; value < ByteTokenizer.ByteCount; value++) vocabulary[ByteStandIns.Of((byte)value).ToString()] = value;
         var added = new JsonArray();
         for (int id = ByteTokenizer.EndOfDocument; id < ByteTokenizer.VocabSize; id++)
         {
