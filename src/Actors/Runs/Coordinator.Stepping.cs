@@ -112,7 +112,7 @@ public sealed partial class Coordinator
         foreach (var device in _roster.Idle)
         {
             if ((choosy && IsSuspected(device)) || MustWait(device)) continue;
-            int share = Math.Min(_shares.Of(device, progress.Queued, _roster, _host.UtcNow), _mostRanks);
+            int share = Math.Min(_shares.Of(device, device.Attempt != progress.Attempt, progress.Queued, _roster, _host.UtcNow), _mostRanks);
             if (progress.Grant(_lastGrant + 1, share) is not { } ranks) return;
             _shares.Granted(ranks.Count);
             var grant = NewGrant(progress, ranks);

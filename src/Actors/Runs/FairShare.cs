@@ -1,8 +1,8 @@
 namespace ElasticTrain.Actors.Runs;
 
 /// <summary>
-/// How many ranks an idle device gets: as many as let all devices end at the same time, by their speed so far; of more than two only half, so that
-/// an error of that estimate can be made good. A round trip costs more than an uneven end, so one or two ranks are dealt out at once.
+/// How many ranks an idle device gets: as many as let all devices end at the same time, by their speed so far. At first only half of more than two, so that an error
+/// of the estimate can be made good by what it gets next. In more parts a step would be a little more even, but each part sends every gradient to every replica once.
 /// </summary>
 public sealed class FairShare
 {
@@ -15,16 +15,17 @@ public sealed class FairShare
 
     /// <summary>The share of a device.</summary>
     /// <param name="idle">The device.</param>
+    /// <param name="isFirst">Whether it has had nothing of this step yet.</param>
     /// <param name="queued">Ranks that nobody has.</param>
     /// <param name="roster">All devices.</param>
     /// <param name="now">The time.</param>
-    public int Of(DeviceSlot idle, int queued, WorkerRoster roster, DateTime now)
+    public int Of(DeviceSlot idle, bool isFirst, int queued, WorkerRoster roster, DateTime now)
     {
         if (_left-- <= 0) Look(roster, now);
         if (_devices == 1) return Math.Max(1, queued);
         double work = queued + Math.Max(0, _underWay - ((now - _lookedAt).TotalSeconds * _speed));
         int fair = (int)Math.Round(work / _speed / Pace(idle));
-        return Math.Max(1, fair <= 2 ? fair : (fair + 1) / 2);
+        return Math.Max(1, fair <= 2 || !isFirst ? fair : (fair + 1) / 2);
     }
 
     /// <summary>Ranks were granted.</summary>

@@ -22,6 +22,9 @@ public sealed class DeviceSlot(Worker worker, IActorRef actor)
     /// <summary>When <see cref="Grant"/> was given.</summary>
     public DateTime GrantedAt { get; private set; }
 
+    /// <summary>The attempt at a step that its last grant belongs to.</summary>
+    public Attempt Attempt { get; private set; }
+
     /// <summary>It takes so long for its grant that its ranks were given to others: nobody waits for it.</summary>
     public bool IsOverdue { get; set; }
 
@@ -35,7 +38,7 @@ public sealed class DeviceSlot(Worker worker, IActorRef actor)
     public double SecondsPerRank { get; private set; }
 
     /// <summary>To be called by the roster alone, which knows devices by their grants.</summary>
-    internal void Begin(GrantRanks grant, DateTime now) => (Grant, GrantedAt, IsOverdue) = (grant, now, false);
+    internal void Begin(GrantRanks grant, DateTime now) => (Grant, GrantedAt, IsOverdue, Attempt) = (grant, now, false, grant.Attempt);
 
     /// <summary>Likewise.</summary>
     internal void End() => (Grant, IsOverdue) = (null, false);

@@ -81,12 +81,13 @@ public sealed class WorkerRosterTests
         var devices = _roster.Devices.ToList();
         devices[0].Finished(1, 1, TimeSpan.FromSeconds(1));
         devices[1].Finished(2, 1, TimeSpan.FromSeconds(3));
-        // 24 ranks: 18 and 6 would end together; of more than two only half is dealt out.
-        Assert.Equal(9, new FairShare().Of(devices[0], 24, _roster, Now));
-        Assert.Equal(3, new FairShare().Of(devices[1], 24, _roster, Now));
+        // 24 ranks: 18 and 6 would end together; of more than two only half is dealt out at first, then all.
+        Assert.Equal(9, new FairShare().Of(devices[0], true, 24, _roster, Now));
+        Assert.Equal(3, new FairShare().Of(devices[1], true, 24, _roster, Now));
+        Assert.Equal(9, new FairShare().Of(devices[0], false, 12, _roster, Now));
         // Two of four ranks are still under way after two seconds: of these and 4 queued ones 1.5 are the slow one's.
         _roster.Give(devices[0], Grant(3, ranks: 4), Now);
-        Assert.Equal(2, new FairShare().Of(devices[1], 4, _roster, Now + TimeSpan.FromSeconds(2)));
+        Assert.Equal(2, new FairShare().Of(devices[1], true, 4, _roster, Now + TimeSpan.FromSeconds(2)));
     }
 
     [Fact]
@@ -98,7 +99,7 @@ public sealed class WorkerRosterTests
         int queued = 1804; // 4.51 each: 3 are dealt out; of 4.49 it would be 2
         foreach (var device in _roster.Idle)
         {
-            int share = shares.Of(device, queued, _roster, Now);
+            int share = shares.Of(device, true, queued, _roster, Now);
             Assert.Equal(3, share);
             shares.Granted(share);
             _roster.Give(device, Grant(queued, ranks: share), Now);
