@@ -83,6 +83,7 @@ public sealed partial class Coordinator
         {
             if (_replicas.IsLast(replica)) continue;
             _replicas.Remove(replica.Id);
+            _left[replica.Id] = replica.Placement;
             _routes = null;
             _observerSeals.Remove(replica.Id);
             _moves.Remove(replica.Id);
@@ -251,7 +252,7 @@ public sealed partial class Coordinator
             Halt(first.Input.Step.Next, $"{first.Shard}~{first.Replica} sealed step {first.Input.Step.Next} twice with different {what}");
             return;
         }
-        List<ReplicaFinding> findings = [.. new[] { first, second }.Select(s => new ReplicaFinding(_replicas.Find(s.Replica)!.Placement, s.GradientDigest, s.StateChecksum))];
+        List<ReplicaFinding> findings = [.. new[] { first, second }.Select(s => new ReplicaFinding(_replicas.Find(s.Replica)?.Placement ?? _left[s.Replica], s.GradientDigest, s.StateChecksum))];
         string where = string.Join(" and ", findings.Select(f => $"~{f.Replica.Replica} on {f.Replica.Node.Name}"));
         string reason = $"replicas of {first.Shard} differ at step {first.Input.Step.Next}: {where} have {what}";
         _host.Notes.Add(reason);

@@ -19,6 +19,9 @@ public sealed partial class Coordinator
 
     private readonly ThroughputMeter _meter = new();
     private readonly FairShare _shares = new();
+
+    /// <summary>Replicas that left during the step in progress: they may have sealed it before, and a sibling may contradict.</summary>
+    private readonly Dictionary<ReplicaId, ReplicaPlacement> _left = [];
     private StepProgress? _progress;
     private IReadOnlyList<ShardRoute>? _routes;
     private ApplyStep? _lastApply;
@@ -78,6 +81,7 @@ public sealed partial class Coordinator
             Audit = NewAudit(step),
         };
         _mostRanks = MostRanks(_progress.Audit);
+        _left.Clear();
         (_ranksDoneAt, _coveredAt) = (null, null);
         if (step > _grantedThrough) _grantedThrough = step;
         _host.Clock.Mark(step, StepMark.Granted);
@@ -109,7 +113,7 @@ public sealed partial class Coordinator
     private void GrantQueued(StepProgress progress)
     {
         bool choosy = IsChoosy();
-        foreach (var device in _roster.Idle)
+        foreach (var device in IdleDevices())
         {
             if ((choosy && IsSuspected(device)) || MustWait(device)) continue;
             int share = Math.Min(_shares.Of(device, device.Attempt != progress.Attempt, progress.Queued, _roster, _host.UtcNow), _mostRanks);
@@ -119,6 +123,14 @@ public sealed partial class Coordinator
             progress.Audit.Granted(grant.GrantId, device.Id, ranks);
             Give(device, grant);
         }
+    }
+
+    /// <summary>Idle devices that can be given work; where all of those hang, also devices of nodes that are to go.</summary>
+    private IReadOnlyList<DeviceSlot> IdleDevices()
+    {
+        var idle = _roster.Idle;
+        if (idle.Count > 0 || !_roster.Devices.Any() || !_roster.Devices.All(d => d.IsOverdue)) return idle;
+        return [.. _roster.Answering.SelectMany(w => w.Devices).Where(d => d.Grant is null)];
     }
 
     private bool MustWait(DeviceSlot device)
@@ -360,7 +372,7 @@ public sealed partial class Coordinator
     /// <summary>Gives the ranks of a device that takes unusually long to an idle one as well. The first result counts; both have the same bits.</summary>
     private void Speculate()
     {
-        if (_progress is not { Queued: 0 } progress || (progress.AllRanksDone && progress.Audit.IsSettled) || _roster.Devices.All(d => d.Grant is not null)) return;
+        if (_progress is not { Queued: 0 } progress || (progress.AllRanksDone && progress.Audit.IsSettled) || _roster.Answering.SelectMany(w => w.Devices).All(d => d.Grant is not null)) return;
         var least = _run.Plan.Elastic.SuspectAfter;
         var hung = _longestGrant * 4 > least ? _longestGrant * 4 : least;
         foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
