@@ -39,6 +39,9 @@ public sealed class CampaignTests
     [InlineData(1131)] // a late copy of a pause paused a run that had gone on
     [InlineData(207377)] // an observer's confirmation was lost, and nobody asked for it again
     [InlineData(500461)] // a replica with a flipped bit moved away before anybody compared it
+    [InlineData(28)] // an audit waited for a hung device
+    [InlineData(501353)] // the only device hung while its neighbour was to go
+    [InlineData(503726)] // a replica that had sealed and left was contradicted
     public void Schedules_that_have_failed_before(ulong seed)
     {
         var scenario = Scenario.Of(seed);
