@@ -76,7 +76,11 @@ public sealed class SimDevice
     {
         if (!_grants.IsCurrent(grant)) return;
         var (layout, step) = (Sim.Scenario.Layout, grant.Input.Step.Next);
-        if (Sim.Injector.Hangs(_process, _index, step)) return;
+        if (Sim.Injector.Hangs(_process, _index, step))
+        {
+            _process.Post(TimeSpan.FromSeconds(1), () => Compute(grant));
+            return;
+        }
         ulong parameters = Arithmetic.HashOf(_process.Parameters.Values);
         if (Sim.Sabotage == Sabotage.WrongGradient && step.Value == 3) parameters ^= 1;
         List<RankOutcome> outcomes = [];
