@@ -3,6 +3,7 @@ using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Actors.Devices;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Core;
+using ElasticTrain.Simulation.Tests.Engine;
 
 namespace ElasticTrain.Scale;
 
@@ -36,7 +37,7 @@ internal sealed class Cluster
 
     public RunFacts Facts { get; }
 
-    public VirtualTime Time { get; } = new();
+    public Scheduler Time { get; } = new();
 
     public Chance Chance { get; }
 

@@ -31,6 +31,8 @@ public sealed partial class Coordinator
     private (int Rank, int Answers, DateTime Since)? _undecided;
     private int _mostRanks = int.MaxValue;
 
+    private IReadOnlyList<RankChecksums.Piece> Pieces => _pieces ??= RankChecksums.PiecesOf(_run.Layout);
+
     private bool IsAuditing => _run.Plan.Elastic.Audit > 0;
 
     /// <summary>Counts an attempt at a step; of the first one nobody is suspected.</summary>
@@ -52,8 +54,7 @@ public sealed partial class Coordinator
     {
         int audited = audit.In(new RankRange(0, _run.VirtualRanks)).Count;
         if (audited == 0) return int.MaxValue;
-        _pieces ??= RankChecksums.PiecesOf(_run.Layout);
-        return Math.Max(1, (int)((double)MostChecksums * _run.VirtualRanks / ((double)audited * _pieces.Count)));
+        return Math.Max(1, (int)((double)MostChecksums * _run.VirtualRanks / ((double)audited * Pieces.Count)));
     }
 
     private bool IsSuspected(DeviceSlot device) => _suspects.Contains(device.Id.Node);
@@ -132,11 +133,10 @@ public sealed partial class Coordinator
 
     private void Suspect(StepProgress progress, AuditFinding finding, bool isUndecided)
     {
-        _pieces ??= RankChecksums.PiecesOf(_run.Layout);
         var (odd, expected) = (finding.Odd, finding.Expected);
         List<int> differing = [.. Enumerable.Range(0, odd.Checksums.Count).Where(i => odd.Checksums[i] != expected.Checksums[i])];
-        var tensors = differing.Take(MostTensorsNamed).Select(i => i < _pieces.Count
-            ? new TensorFinding(_pieces[i].Shard, _pieces[i].Name, expected.Checksums[i], odd.Checksums[i])
+        var tensors = differing.Take(MostTensorsNamed).Select(i => i < Pieces.Count
+            ? new TensorFinding(Pieces[i].Shard, Pieces[i].Name, expected.Checksums[i], odd.Checksums[i])
             : new TensorFinding(null, "losses and token counts", expected.Checksums[i], odd.Checksums[i])).ToList();
         Suspect(new CorruptionSuspected(progress.Input, progress.Attempt, new RankId(finding.Rank), odd.Number, odd.Device, tensors, differing.Count) { IsUndecided = isUndecided });
     }

@@ -60,7 +60,7 @@ public sealed class StepAudit(IEnumerable<int> ranks)
         public List<DeviceId> TakenBack { get; } = [];
     }
 
-    private readonly SortedDictionary<int, Audited> _ranks = new(ranks.ToDictionary(r => r, _ => new Audited()));
+    private readonly Dictionary<int, Audited> _ranks = ranks.ToDictionary(r => r, _ => new Audited());
     private readonly List<int> _order = [.. ranks.Order()];
     private readonly Dictionary<long, Grant> _grants = [];
     private readonly HashSet<(int Rank, int Number)> _told = [];
