@@ -16,7 +16,7 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
     private const int Finished = 0, Failed = 1, Refused = 2, LighthousePortTaken = 3, Drained = 4, Interrupted = 130;
     private const string Seed = "lighthouse";
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5), StopAgain = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan SeedPatience = TimeSpan.FromSeconds(30);
 
     private readonly NodeCommandLine commands = new(options);
@@ -157,15 +157,7 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
     private async Task StopAsync(TimeSpan grace)
     {
         ChildProcess[] nodes = [.. children.Values.Where(c => c.Name != Seed && !c.HasExited)];
-        if (grace > TimeSpan.Zero && nodes.Length > 0)
-        {
-            // The run as a whole is asked first: a node that is terminated by itself only leaves it.
-            ControlReply? reply = NodeFile.ReadLive(options.RunDirectory).Count == 0 ? null
-                : await ControlClient.SendAsync(options.RunDirectory, ControlRequest.New("stop"), StopPatience, CancellationToken.None);
-            if (reply is not { Ok: true })
-                foreach (ChildProcess node in nodes) node.Terminate();
-            await WaitForAsync(nodes, grace);
-        }
+        if (grace > TimeSpan.Zero) await AskToStopAsync(nodes, grace);
         foreach (ChildProcess node in nodes.Where(n => !n.HasExited))
         {
             if (grace > TimeSpan.Zero) log(string.Create(CultureInfo.InvariantCulture, $"{node.Name} did not stop within {grace.TotalSeconds:0} s and is killed"));
@@ -174,6 +166,26 @@ public sealed class Launcher(LaunchOptions options, Action<string> log)
         // The Lighthouse holds nothing, and nobody is left whom its leaving would concern.
         if (children.TryGetValue(Seed, out ChildProcess? seed) && !seed.HasExited) seed.Kill();
         await WaitForAsync(children.Values, TimeSpan.FromSeconds(5));
+    }
+
+    /// <summary>
+    /// The run as a whole is asked first: a node that is terminated by itself only leaves it. Whoever lives is asked again: a question may end with the
+    /// coordinator that had it, and a node that the coordinator could not tell of the end goes on by itself.
+    /// </summary>
+    private async Task AskToStopAsync(ChildProcess[] nodes, TimeSpan grace)
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        ControlRequest stop = ControlRequest.New("stop");
+        for (TimeSpan left = grace; left > TimeSpan.Zero && nodes.Any(n => !n.HasExited); left = grace - clock.Elapsed)
+        {
+            ControlReply? reply = NodeFile.ReadLive(options.RunDirectory).Count == 0 ? null
+                : await ControlClient.SendAsync(options.RunDirectory, stop, left < StopPatience ? left : StopPatience, CancellationToken.None);
+            bool isAsked = reply is { Ok: true };
+            if (!isAsked)
+                foreach (ChildProcess node in nodes.Where(n => !n.HasExited)) node.Terminate();
+            left = grace - clock.Elapsed;
+            if (left > TimeSpan.Zero) await WaitForAsync(nodes, isAsked && StopAgain < left ? StopAgain : left);
+        }
     }
 
     private static async Task WaitForAsync(IEnumerable<ChildProcess> processes, TimeSpan most)
