@@ -10,9 +10,6 @@ namespace ElasticTrain.Elastic;
 /// <param name="rounds">Rounds of each figure.</param>
 internal sealed class Failures(Workshop workshop, int rounds)
 {
-    private const int WarmUpSteps = 10;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(15), Deadline = TimeSpan.FromMinutes(5);
-
     /// <summary>How long after a fault commits are looked at, and how long a stopped process stays stopped.</summary>
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(6), Stopped = TimeSpan.FromSeconds(5);
 
@@ -42,7 +39,7 @@ internal sealed class Failures(Workshop workshop, int rounds)
             string run = workshop.NewRun(on);
             // Whoever is killed comes back after the window: what is measured is the others.
             using var train = Child.Train(on, run, [], "--nodes", Text(nodes), "--restart-after", "20");
-            WarmedUp(train, run);
+            Workshop.WarmedUp(train, run);
             Thread.Sleep(137 * round);
             var before = Workshop.Journal(run);
             var pids = Pids(run, nodes);
@@ -51,7 +48,7 @@ internal sealed class Failures(Workshop workshop, int rounds)
             long at = DateTime.UtcNow.Ticks;
             Child.Send(victim, fault == Fault.StopWorker ? Child.Stop : Child.Kill);
             var end = DateTime.UtcNow + (fault == Fault.StopWorker ? Stopped : Window);
-            train.Await(() => DateTime.UtcNow > end, Deadline);
+            train.Await(() => DateTime.UtcNow > end, Workshop.Deadline);
             var all = Workshop.Journal(run);
             if (fault == Fault.StopWorker) Child.Send(victim, Child.Continue);
             long[] commits = [.. all.Where(e => e.Event is StepCommitted).Select(e => e.WrittenAt.Ticks)];
@@ -80,19 +77,19 @@ internal sealed class Failures(Workshop workshop, int rounds)
             {
                 string run = workshop.NewRun(on);
                 using var train = Child.Train(on, run, [], "--nodes", Text(nodes), "--restart-after", "0");
-                WarmedUp(train, run);
-                int from = Commits(run);
+                Workshop.WarmedUp(train, run);
+                int from = Workshop.Commits(run).Count;
                 var start = DateTime.UtcNow;
                 for (int kill = 0; kill < kills; kill++)
                 {
                     var due = start + (between * (kill + 0.5));
-                    train.Await(() => DateTime.UtcNow > due, Deadline);
+                    train.Await(() => DateTime.UtcNow > due, Workshop.Deadline);
                     if (!isDisturbed) continue;
                     var pids = Pids(run, nodes);
                     Child.Send(pids[kill % pids.Count], Child.Kill);
                 }
-                train.Await(() => DateTime.UtcNow > start + time, Deadline);
-                (isDisturbed ? disturbed : whole).Add(Commits(run) - from);
+                train.Await(() => DateTime.UtcNow > start + time, Workshop.Deadline);
+                (isDisturbed ? disturbed : whole).Add(Workshop.Commits(run).Count - from);
             }
         }
         Console.WriteLine(
@@ -126,21 +123,16 @@ internal sealed class Failures(Workshop workshop, int rounds)
 
     private double Rate(Case on, int steps, IReadOnlyList<string> sets, string? slow)
     {
-        string run = workshop.NewRun(on, sets);
         Environment.SetEnvironmentVariable("ELASTICTRAIN_SLOW_NODE", slow);
-        using var train = Child.Train(on, run, sets, "--nodes", "2");
-        Environment.SetEnvironmentVariable("ELASTICTRAIN_SLOW_NODE", null);
-        WarmedUp(train, run);
-        int first = Commits(run), last = first + steps;
-        train.Await(() => Commits(run) > last, Deadline);
-        var commits = Workshop.Journal(run).Where(e => e.Event is StepCommitted).ToList();
-        return (last - first) / (commits[last].WrittenAt - commits[first].WrittenAt).TotalSeconds;
+        try
+        {
+            return workshop.StepsPerSecond(on, steps, sets, "--nodes", "2");
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("ELASTICTRAIN_SLOW_NODE", null);
+        }
     }
-
-    private static void WarmedUp(Child train, string run) => train.Await(
-        () => Workshop.Journal(run).Where(e => e.Event is StepCommitted).ToList() is { Count: > WarmUpSteps } c && c[^1].WrittenAt - c[0].WrittenAt > WarmUp, Deadline);
-
-    private static int Commits(string run) => Workshop.Journal(run).Count(e => e.Event is StepCommitted);
 
     private static List<int> Pids(string run, int nodes) =>
         [.. Enumerable.Range(1, nodes).Select(i => int.Parse(File.ReadAllText(Path.Combine(run, "nodes", $"node-{i}.pid")), CultureInfo.InvariantCulture)).Where(p => Directory.Exists($"/proc/{p}"))];

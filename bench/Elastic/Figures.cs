@@ -13,9 +13,6 @@ namespace ElasticTrain.Elastic;
 /// <param name="steps">Steps of a round.</param>
 internal sealed class Figures(Workshop workshop, int rounds, int steps)
 {
-    private const int WarmUpSteps = 10;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(20), Deadline = TimeSpan.FromMinutes(5);
-
     // One run is one turn here, and starts anew each time: long turns make its beginning small.
     private int StepsOfARun => 30 * steps;
 
@@ -36,12 +33,12 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
     /// <summary>Two worker processes beside one process with two devices.</summary>
     public void Processes(Case on)
     {
-        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: {StepsOfARun} steps after {WarmUp.TotalSeconds:0} s");
+        Console.WriteLine($"2 worker processes x 1 device / 1 process x 2 devices, {on.Name}: {StepsOfARun} steps a turn");
         List<double> one = [], two = [];
         for (int round = 0; round < rounds; round++)
         {
             foreach (bool isTwo in round % 2 == 0 ? new[] { false, true } : [true, false])
-                (isTwo ? two : one).Add(isTwo ? StepsPerSecond(on, [], "--nodes", "2") : StepsPerSecond(on, ["device.count=2"]));
+                (isTwo ? two : one).Add(isTwo ? workshop.StepsPerSecond(on, StepsOfARun, [], "--nodes", "2") : workshop.StepsPerSecond(on, StepsOfARun, ["device.count=2"]));
         }
         Console.WriteLine($"  1 process x 2 devices   {new Numbers(one).ToString("0.00")} steps/s");
         Console.WriteLine($"  2 processes x 1 device  {new Numbers(two).ToString("0.00")} steps/s");
@@ -56,8 +53,8 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
         List<StepTimes> all = [];
         for (int round = 0; round < Math.Max(1, rounds / 2); round++)
         {
-            using var child = Child.Self(Loops.Node, NewFolder(on), $"{WarmUpSteps * 3}", $"{counted}");
-            int code = child.End(Deadline);
+            using var child = Child.Self(Loops.Node, NewFolder(on), $"{Workshop.WarmUpSteps * 3}", $"{counted}");
+            int code = child.End(Workshop.Deadline);
             all.Add(JsonSerializer.Deserialize<StepTimes>(child.Lines.LastOrDefault(l => l.StartsWith('{'))
                 ?? throw new ElasticTrainException($"ended with code {code}:\n{string.Join('\n', child.Lines.TakeLast(20))}"))!);
         }
@@ -79,7 +76,7 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
         string run = workshop.NewRun(on);
         using var train = Child.Train(on, run, []);
         List<double> thawed = [], frozen = [];
-        train.Await(() => Committed(run).Count >= WarmUpSteps * 2, Deadline);
+        train.Await(() => Workshop.Commits(run).Count >= Workshop.WarmUpSteps * 2, Workshop.Deadline);
         for (int round = 0; round < rounds; round++)
         {
             thawed.Add(SecondsPerStep(train, run));
@@ -99,25 +96,11 @@ internal sealed class Figures(Workshop workshop, int rounds, int steps)
     /// <summary>Of as many steps as a round has, from two steps after now on.</summary>
     private double SecondsPerStep(Child train, string run)
     {
-        int from = Committed(run).Count + 2;
-        train.Await(() => Committed(run).Count >= from + steps, Deadline);
-        var commits = Committed(run);
+        int from = Workshop.Commits(run).Count + 2;
+        train.Await(() => Workshop.Commits(run).Count >= from + steps, Workshop.Deadline);
+        var commits = Workshop.Commits(run);
         return (commits[from + steps - 1].WrittenAt - commits[from - 1].WrittenAt).TotalSeconds / steps;
     }
-
-    private double StepsPerSecond(Case on, IReadOnlyList<string> sets, params string[] more)
-    {
-        string run = workshop.NewRun(on, sets);
-        using var train = Child.Train(on, run, sets, more);
-        // Until the hot methods are compiled for good.
-        train.Await(() => Committed(run) is { Count: > WarmUpSteps } c && c[^1].WrittenAt - c[0].WrittenAt > WarmUp, Deadline);
-        int first = Committed(run).Count, last = first + StepsOfARun;
-        train.Await(() => Committed(run).Count > last, Deadline);
-        var commits = Committed(run);
-        return (last - first) / (commits[last].WrittenAt - commits[first].WrittenAt).TotalSeconds;
-    }
-
-    private static List<JournaledEvent> Committed(string run) => [.. Workshop.Journal(run).Where(e => e.Event is StepCommitted)];
 
     private string NewFolder(Case on)
     {

@@ -20,6 +20,14 @@ internal sealed record Case(string Name, string PlanFile, IReadOnlyList<string> 
 /// <summary>A folder for the runs of the benchmark, deleted at the end; the tokens are prepared once.</summary>
 internal sealed class Workshop : IDisposable
 {
+    /// <summary>Steps before anything is measured.</summary>
+    public const int WarmUpSteps = 10;
+
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(20);
+
+    /// <summary>How long anything is waited for.</summary>
+    public static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+
     private readonly Dictionary<string, string> _data = [];
     private bool _deleted;
     private int _runs;
@@ -61,6 +69,29 @@ internal sealed class Workshop : IDisposable
         var folder = RunFolder.Open(directory);
         if (!File.Exists(folder.PlanFile)) return [];
         return new JournalReader(new JournalSettings(Plan.Load(folder.PlanFile, []).Journal, folder), folder.Run).Read(after);
+    }
+
+    /// <summary>The commits in the journal of a run.</summary>
+    public static List<JournaledEvent> Commits(string run) => [.. Journal(run).Where(e => e.Event is StepCommitted)];
+
+    /// <summary>Waits until the hot methods of a run's processes are compiled for good.</summary>
+    public static void WarmedUp(Child train, string run) =>
+        train.Await(() => Commits(run) is { Count: > WarmUpSteps } c && c[^1].WrittenAt - c[0].WrittenAt > WarmUp, Deadline);
+
+    /// <summary>The speed of a new run of some steps.</summary>
+    /// <param name="on">The plan.</param>
+    /// <param name="steps">Steps that count.</param>
+    /// <param name="sets">Settings over it.</param>
+    /// <param name="more">Further arguments of <c>train</c>.</param>
+    public double StepsPerSecond(Case on, int steps, IReadOnlyList<string> sets, params string[] more)
+    {
+        string run = NewRun(on, sets);
+        using var train = Child.Train(on, run, sets, more);
+        WarmedUp(train, run);
+        int first = Commits(run).Count, last = first + steps;
+        train.Await(() => Commits(run).Count > last, Deadline);
+        var commits = Commits(run);
+        return (last - first) / (commits[last].WrittenAt - commits[first].WrittenAt).TotalSeconds;
     }
 
     public void Dispose()

@@ -42,6 +42,10 @@ public sealed class CampaignTests
     [InlineData(28)] // an audit waited for a hung device
     [InlineData(501353)] // the only device hung while its neighbour was to go
     [InlineData(503726)] // a replica that had sealed and left was contradicted
+    [InlineData(880)] // ranks waited for a device that hung and kept its neighbour waiting, while the other node drained
+    [InlineData(4887)] // a late start brought back a replica that was given up
+    [InlineData(58617)] // parameters that a diverged replica had served were computed on after the replay
+    [InlineData(61135)] // as 58617
     public void Schedules_that_have_failed_before(ulong seed)
     {
         var scenario = Scenario.Of(seed);

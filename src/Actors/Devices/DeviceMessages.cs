@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using ElasticTrain.Core;
 using ElasticTrain.Model;
 
@@ -13,6 +14,14 @@ public sealed record ShardRoute(ShardId Shard, ReplicaId Replica, string DataPla
     public bool IsObserver { get; init; }
 }
 
+/// <summary>
+/// Parameters as nodes keep them for several grants. A version's name is that of its history, whatever bits somebody holds under it: after the replicas were placed anew,
+/// because one of them was found to be wrong, say, what was pulled from them before counts for nothing.
+/// </summary>
+/// <param name="Version">The version.</param>
+/// <param name="PlacedAt">The first attempt with the replicas that it was pulled from.</param>
+public readonly record struct ParameterVersion(Lineage Version, Attempt PlacedAt);
+
 /// <summary>Work for one device: a block of ranks of one step.</summary>
 /// <param name="Term">The sender's term.</param>
 /// <param name="GrantId">Names this grant; results carry it back.</param>
@@ -27,6 +36,13 @@ public sealed record GrantRanks(Term Term, long GrantId, Lineage Input, RankRang
 
     /// <summary>The attempt at the step: contributions carry it.</summary>
     public Attempt Attempt { get; init; }
+
+    /// <summary>The first attempt with replicas that go back to those of now.</summary>
+    public Attempt PlacedAt { get; init; }
+
+    /// <summary>What the ranks are computed on.</summary>
+    [JsonIgnore]
+    public ParameterVersion Parameters => new(Input, PlacedAt);
 
     /// <summary>The ranks whose gradients' checksums are to be reported.</summary>
     public IReadOnlyList<int> Audited { get; init; } = [];

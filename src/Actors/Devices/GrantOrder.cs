@@ -9,9 +9,9 @@ public static class GrantOrder
     public static bool IsLater(GrantRanks grant, GrantRanks than) =>
         grant.Term.Value > than.Term.Value || (grant.Term == than.Term && grant.GrantId > than.GrantId);
 
-    /// <summary>Whether a later grant shows that nobody wants another one's parameters any more: it is for another version. Other replicas of the same version have the same bits.</summary>
+    /// <summary>Whether a later grant shows that nobody wants another one's parameters any more: it is for others. A replica that is lost or has come since changes nothing.</summary>
     /// <param name="grant">The grant in question.</param>
     /// <param name="by">The grant that was heard of.</param>
     public static bool IsOutdated(GrantRanks grant, GrantRanks by) =>
-        by.Input != grant.Input && IsLater(by, grant);
+        by.Parameters != grant.Parameters && IsLater(by, grant);
 }

@@ -39,7 +39,7 @@ public interface IParameterLease : IDisposable
 public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) : INodeParameters
 {
     private readonly Lock _gate = new();
-    private Lineage? _version;
+    private ParameterVersion? _version;
     private int _readers;
     private Load? _load;
     private readonly PulseSignal _changed = new();
@@ -56,7 +56,7 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
             Task wait;
             lock (_gate)
             {
-                if (_load is null && _version == grant.Input)
+                if (_load is null && _version == grant.Parameters)
                 {
                     _readers++;
                     return new Lease(this);
@@ -94,7 +94,7 @@ public sealed class NodeParameters(ParameterLayout layout, ShardPuller puller) :
                 _load = null;
                 if (loaded)
                 {
-                    _version = grant.Input;
+                    _version = grant.Parameters;
                     _readers++;
                 }
                 _changed.Pulse();

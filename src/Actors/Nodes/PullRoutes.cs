@@ -24,7 +24,7 @@ public sealed class PullRoutes(GrantRanks grant)
         lock (_gate)
         {
             var before = _current;
-            if (later.Input != before.Grant.Input || !GrantOrder.IsLater(later, before.Grant)) return;
+            if (later.Parameters != before.Grant.Parameters || !GrantOrder.IsLater(later, before.Grant)) return;
             Volatile.Write(ref _current, new Snapshot(later));
             before.Replace();
         }

@@ -17,7 +17,7 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
     private readonly Lock _gate = new();
     private readonly HashSet<Lease> _leases = [];
     private readonly PulseSignal _changed = new();
-    private Lineage? _version;
+    private ParameterVersion? _version;
     private bool _isChanging;
     private bool _isStopped;
 
@@ -68,7 +68,7 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
                     if (GrantOrder.IsOutdated(other.Routes.Grant, grant)) other.Session.Cancel();
                     else other.Routes.Update(grant);
                 }
-                if (!_isChanging && _version == grant.Input)
+                if (!_isChanging && _version == grant.Parameters)
                 {
                     var lease = new Lease(this, grant, ct);
                     _leases.Add(lease);
@@ -78,12 +78,12 @@ public sealed class StreamedParameters(ParameterLayout layout, ShardPuller pulle
                 if (!_isChanging && _leases.Count == 0) isMine = _isChanging = true;
                 wait = _changed.Next;
             }
-            if (isMine) await ChangeAsync(grant.Input).ConfigureAwait(false);
+            if (isMine) await ChangeAsync(grant.Parameters).ConfigureAwait(false);
             else await wait.WaitAsync(ct).ConfigureAwait(false);
         }
     }
 
-    private async Task ChangeAsync(Lineage version)
+    private async Task ChangeAsync(ParameterVersion version)
     {
         bool isClear = false;
         try

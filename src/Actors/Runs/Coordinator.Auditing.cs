@@ -24,7 +24,7 @@ public sealed partial class Coordinator
     private readonly HashSet<string> _suspects = [];
     private IReadOnlyList<RankChecksums.Piece>? _pieces;
     private StepAudit? _decidedAudit;
-    private Attempt _lastAttempt;
+    private Attempt _lastAttempt, _placedAt;
     private Lineage _attempted;
     private int _attemptsMade;
     private bool _auditAll;
@@ -76,7 +76,7 @@ public sealed partial class Coordinator
     private List<DeviceSlot> Auditors(StepProgress progress, List<DeviceSlot> trusted)
     {
         if (!progress.Audit.NeedsOthers(Ids(trusted))) return trusted;
-        List<DeviceSlot> all = [.. _roster.Answering.SelectMany(w => w.Devices).Where(d => !d.IsOverdue)], wider = [.. all.Where(d => !IsSuspected(d)).Union(trusted)];
+        List<DeviceSlot> all = [.. _roster.AnsweringDevices.Where(d => !d.IsOverdue)], wider = [.. all.Where(d => !IsSuspected(d)).Union(trusted)];
         return progress.Audit.Undecidable(Ids(wider)) is null ? wider : all;
     }
 

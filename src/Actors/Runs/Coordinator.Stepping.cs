@@ -7,30 +7,21 @@ using ElasticTrain.Model;
 
 namespace ElasticTrain.Actors.Runs;
 
-/// <summary>Stepping: grant ranks, wait for every replica's seal, decide, apply, journal.</summary>
+/// <summary>Stepping: wait for every rank and every replica's seal, decide, apply, journal.</summary>
 public sealed partial class Coordinator
 {
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>A grant is not a straggler's before this, however short grants are.</summary>
-    private static readonly TimeSpan LeastPatience = TimeSpan.FromMilliseconds(200);
-
-    private sealed record Regrant;
-
     private readonly ThroughputMeter _meter = new();
-    private readonly FairShare _shares = new();
 
     /// <summary>Replicas that left during the step in progress: they may have sealed it before, and a sibling may contradict.</summary>
     private readonly Dictionary<ReplicaId, ReplicaPlacement> _left = [];
     private StepProgress? _progress;
-    private IReadOnlyList<ShardRoute>? _routes;
     private ApplyStep? _lastApply;
     private Lineage _version;
     private Step _grantedThrough;
     private long _optimizerStep;
     private long _unmaskedTokens;
-    private long _lastGrant;
-    private TimeSpan _longestGrant;
     private DateTime? _ranksDoneAt, _coveredAt;
     private int _pendingCommits;
     private bool _paused, _waitingForWorkers, _stopping;
@@ -40,6 +31,7 @@ public sealed partial class Coordinator
         _phase = Phase.Stepping;
         _meter.Reset();
         _routes = null;
+        _placedAt = _lastAttempt.Next;
         foreach (var worker in _roster.Workers) worker.HellosWithoutReplica = 0;
     }
 
@@ -102,61 +94,6 @@ public sealed partial class Coordinator
             return false;
         }
     }
-
-    private void GrantIdle()
-    {
-        if (_phase != Phase.Stepping || _progress is not { } progress) return;
-        if (progress.Queued > 0) GrantQueued(progress);
-        if (progress.Queued == 0 && progress.Audit.HasOpen) GrantAudits(progress);
-    }
-
-    private void GrantQueued(StepProgress progress)
-    {
-        bool choosy = IsChoosy();
-        foreach (var device in IdleDevices())
-        {
-            if ((choosy && IsSuspected(device)) || MustWait(device)) continue;
-            int share = Math.Min(_shares.Of(device, device.Attempt != progress.Attempt, progress.Queued, _roster, _host.UtcNow), _mostRanks);
-            if (progress.Grant(_lastGrant + 1, share) is not { } ranks) return;
-            _shares.Granted(ranks.Count);
-            var grant = NewGrant(progress, ranks);
-            progress.Audit.Granted(grant.GrantId, device.Id, ranks);
-            Give(device, grant);
-        }
-    }
-
-    /// <summary>Idle devices that can be given work; where all of those hang, also devices of nodes that are to go.</summary>
-    private IReadOnlyList<DeviceSlot> IdleDevices()
-    {
-        var idle = _roster.Idle;
-        if (idle.Count > 0 || !_roster.Devices.Any() || !_roster.Devices.All(d => d.IsOverdue)) return idle;
-        return [.. _roster.Answering.SelectMany(w => w.Devices).Where(d => d.Grant is null)];
-    }
-
-    private bool MustWait(DeviceSlot device)
-    {
-        var wait = device.NotBefore - _host.UtcNow;
-        if (wait <= TimeSpan.Zero) return false;
-        _host.After(wait, "regrant", new Regrant());
-        return true;
-    }
-
-    private void Give(DeviceSlot device, GrantRanks grant)
-    {
-        _roster.Give(device, grant, _host.UtcNow);
-        _host.Tell(device.Actor, device.Brief(grant));
-    }
-
-    private GrantRanks NewGrant(StepProgress progress, RankRange ranks) => new(_term, ++_lastGrant, progress.Input, ranks, progress.FrozenPrefix, Routes())
-    {
-        Data = _state.DataAt(progress.Step),
-        Attempt = progress.Attempt,
-        Audited = progress.Audit.In(ranks),
-    };
-
-    private IReadOnlyList<ShardRoute> Routes() => _routes ??= [.. _replicas.All
-        .Select(r => (Replica: r, Node: _roster.Find(r.Placement.Node))).Where(r => r.Node is not null)
-        .Select(r => new ShardRoute(r.Replica.Shard, r.Replica.Id, r.Node!.Hello.DataPlane) { IsObserver = !r.Replica.IsInSync })];
 
     private void OnRanksCompleted(RanksCompleted message)
     {
@@ -340,7 +277,7 @@ public sealed partial class Coordinator
 
     private void Repeat()
     {
-        foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
+        foreach (var device in _roster.AllDevices)
             if (device.Grant is { } grant) _host.Tell(device.Actor, device.Brief(grant));
         ResendApply();
         foreach (var worker in _roster.Workers.Where(w => w.LinkLost && _replicas.All.Any(r => r.Placement.Node == w.Hello.Node))) _host.Probe(worker.Hello.Node);
@@ -369,40 +306,12 @@ public sealed partial class Coordinator
         }
     }
 
-    /// <summary>Gives the ranks of a device that takes unusually long to an idle one as well. The first result counts; both have the same bits.</summary>
-    private void Speculate()
-    {
-        if (_progress is not { Queued: 0 } progress || (progress.AllRanksDone && progress.Audit.IsSettled) || _roster.Answering.SelectMany(w => w.Devices).All(d => d.Grant is not null)) return;
-        var least = _run.Plan.Elastic.SuspectAfter;
-        var hung = _longestGrant * 4 > least ? _longestGrant * 4 : least;
-        foreach (var device in _roster.Workers.SelectMany(w => w.Devices))
-        {
-            if (device.Grant is not { } grant) continue;
-            var slow = TimeSpan.FromSeconds(2 * grant.Ranks.Count * device.SecondsPerRank);
-            if (slow < LeastPatience) slow = LeastPatience;
-            if (_host.UtcNow - device.GrantedAt > (_run.Plan.Elastic.Speculate && device.SecondsPerRank > 0 && slow < hung ? slow : hung))
-            {
-                device.IsOverdue = true;
-                progress.Requeue(grant.GrantId);
-            }
-        }
-    }
-
     private void ResendApply()
     {
         if (_lastApply is null) return;
         // Observers too: they have the decision from their siblings, but what they said about it may be lost.
         foreach (var replica in _replicas.All)
             if (replica.Applied != _lastApply.Output) _host.Tell(replica.Actor, _lastApply);
-    }
-
-    private void Withdraw(Worker worker)
-    {
-        foreach (var device in worker.Devices)
-        {
-            if (device.Grant is { } grant) _progress?.Requeue(grant.GrantId);
-            _roster.TakeBack(device);
-        }
     }
 
     private void AbandonStep()

@@ -128,10 +128,16 @@ public sealed class WorkerRoster
     public IEnumerable<Worker> Reachable => _workers.Values.Where(w => w.CanWork);
 
     /// <summary>Workers that are there, also those that are to go.</summary>
-    public IEnumerable<Worker> Answering => _workers.Values.Where(w => w is { Unreachable: false, LinkLost: false, Silent: false });
+    private IEnumerable<Worker> Answering => _workers.Values.Where(w => w is { Unreachable: false, LinkLost: false, Silent: false });
 
     /// <summary>Devices that can be given work.</summary>
     public IEnumerable<DeviceSlot> Devices => Reachable.SelectMany(w => w.Devices);
+
+    /// <summary>Devices that are there, also those that are to go.</summary>
+    public IEnumerable<DeviceSlot> AnsweringDevices => Answering.SelectMany(w => w.Devices);
+
+    /// <summary>Devices of all known workers.</summary>
+    public IEnumerable<DeviceSlot> AllDevices => _workers.Values.SelectMany(w => w.Devices);
 
     /// <summary>Adds or refreshes a worker; true when it is new.</summary>
     public bool Update(WorkerHello hello)

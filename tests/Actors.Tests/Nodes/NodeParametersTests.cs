@@ -44,7 +44,7 @@ public sealed class NodeParametersTests(TestRun run) : IClassFixture<TestRun>, I
         new Term(term), id, Sample.Version(version), new RankRange(0, 1), 0,
         [.. _reader.Layout.Shards.Select(s => new ShardRoute(s.Id, new ReplicaId(number), s.Id.Value % 2 == 0 ? _reader.DataPlane : _holder.DataPlane))]);
 
-    private void Advance(IEnumerable<ShardReplica> replicas, long step)
+    private void Advance(IEnumerable<ShardReplica> replicas, long step, float weightDecay = 0.1f)
     {
         foreach (var replica in replicas)
         {
@@ -52,7 +52,7 @@ public sealed class NodeParametersTests(TestRun run) : IClassFixture<TestRun>, I
             replica.Apply(new ApplyStep(
                 new Term(1), Sample.Version(step - 1), Sample.Version(step), Sample.Commit(step), 1f, 0.1f, 0.05f, 0, false,
                 new long[_reader.Layout.MoeLayerCount * _reader.Layout.Config.NRoutedExperts])
-            { WeightDecay = 0.1f });
+            { WeightDecay = weightDecay });
         }
     }
 
@@ -89,6 +89,21 @@ public sealed class NodeParametersTests(TestRun run) : IClassFixture<TestRun>, I
         lease.Dispose();
         using (await next.WaitAsync(Deadline)) Assert.Equal(Expected(replicas, 1), Buffer());
         Assert.NotEqual(before, Buffer());
+    }
+
+    [Fact]
+    public async Task What_was_pulled_before_the_replicas_were_placed_anew_is_not_computed_on()
+    {
+        // One of the first replicas holds wrong bits under the version's name.
+        var wrong = PlaceAll(1);
+        Advance(wrong.Skip(1), 1);
+        Advance(wrong.Take(1), 1, weightDecay: 0.2f);
+        (await _reader.Parameters.AcquireAsync(Grant(1, 1, 1, 1), default).WaitAsync(Deadline)).Dispose();
+        var replicas = PlaceAll(2);
+        Advance(replicas, 1);
+        using (await _reader.Parameters.AcquireAsync(Grant(1, 2, 1, 2) with { PlacedAt = new Attempt(2) }, default).WaitAsync(Deadline))
+            Assert.Equal(Expected(replicas, 1), Buffer());
+        Assert.NotEqual(Expected(wrong, 1), Expected(replicas, 1));
     }
 
     [Fact]

@@ -2,8 +2,8 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using ElasticTrain.Actors.Hosting;
 using ElasticTrain.Actors.Runs;
-using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Nodes;
+using ElasticTrain.Host.Tests.Control;
 using ElasticTrain.Host.Tests.Harness;
 using RunFolder = ElasticTrain.Host.Tests.Harness.RunFolder;
 
@@ -109,37 +109,27 @@ public sealed class ElasticRun(params string[] settings) : IDisposable
         throw new TimeoutException($"The shards are not placed: {status}.\n{Describe()}");
     }
 
-    /// <summary>Sends a command to the live nodes as freeze, pause, ... do, without the time that a process of its own takes to start, and with a client id of the test's choice.</summary>
-    public async Task<ControlReply> SendAsync(ControlRequest request) =>
-        await ControlClient.SendAsync(Folder, request, Patience, CancellationToken.None) ?? throw new InvalidOperationException($"No node lives.\n{Describe()}");
-
     /// <summary>Freezes the embedding and the layers up to one from a step on.</summary>
     public async Task FreezeAtAsync(long step, int lastLayer = 1, bool drop = false) =>
-        await AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", drop ? "drop" : "keep"), ("at", Text(step)));
+        await Folder.AcceptedAsync("freeze", ("layers", Text(lastLayer)), ("moments", drop ? "drop" : "keep"), ("at", Text(step)));
 
     /// <summary>Stops the steps, at once: the process of a command may start when a short run is over.</summary>
-    public async Task PauseAsync() => await AcceptedAsync("pause");
+    public async Task PauseAsync() => await Folder.AcceptedAsync("pause");
 
     /// <summary>Goes on after <see cref="PauseAsync"/>.</summary>
-    public async Task ResumeAsync() => await AcceptedAsync("resume");
+    public async Task ResumeAsync() => await Folder.AcceptedAsync("resume");
 
     /// <summary>Lets a node go.</summary>
-    public async Task DrainAsync(string node) => await AcceptedAsync("drain", ("node", node));
+    public async Task DrainAsync(string node) => await Folder.AcceptedAsync("drain", ("node", node));
 
     /// <summary>Trains everything from a step on.</summary>
-    public async Task ThawAtAsync(long step) => await AcceptedAsync("thaw", ("at", Text(step)));
+    public async Task ThawAtAsync(long step) => await Folder.AcceptedAsync("thaw", ("at", Text(step)));
 
     /// <summary>Changes the optimizer from a step on.</summary>
-    public async Task AmendAtAsync(long step, params string[] settings) => await AcceptedAsync("amend", ("settings", string.Join('\n', settings)), ("at", Text(step)));
+    public async Task AmendAtAsync(long step, params string[] settings) => await Folder.AcceptedAsync("amend", ("settings", string.Join('\n', settings)), ("at", Text(step)));
 
     /// <summary>Takes samples from prepared data from a step on.</summary>
-    public async Task AttachAtAsync(long step, string path, bool replace) => await AcceptedAsync("attach", ("path", path), ("replace", replace ? "yes" : "no"), ("at", Text(step)));
-
-    private async Task AcceptedAsync(string command, params (string Name, string Value)[] arguments)
-    {
-        ControlReply reply = await SendAsync(ControlRequest.New(command, arguments.ToDictionary(a => a.Name, a => a.Value)));
-        if (!reply.Ok) Assert.Fail($"{command} was refused: {reply.Error}\n{Describe()}");
-    }
+    public async Task AttachAtAsync(long step, string path, bool replace) => await Folder.AcceptedAsync("attach", ("path", path), ("replace", replace ? "yes" : "no"), ("at", Text(step)));
 
     /// <summary>What the processes of this run said, for a failure's message.</summary>
     public string Describe() => $"{string.Join('\n', trainings.Select((t, i) => $"== train {i + 1}\n{t.Output}"))}\n{Folder.Describe()}";

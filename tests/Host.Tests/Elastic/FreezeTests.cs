@@ -1,6 +1,7 @@
 using ElasticTrain.Actors.Checkpoints;
 using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Nodes;
+using ElasticTrain.Host.Tests.Control;
 using ElasticTrain.Host.Tests.Harness;
 using Xunit.Abstractions;
 
@@ -87,7 +88,7 @@ public sealed class FreezeTests(References references, ITestOutputHelper output)
         ProcessUnderTest training = run.Train(Steps);
         await run.ReachesStepAsync(5, training);
         var request = ControlRequest.New("freeze", new Dictionary<string, string> { ["layers"] = "1", ["moments"] = "drop" });
-        ControlReply first = await run.SendAsync(request), again = await run.SendAsync(request);
+        ControlReply first = await run.Folder.SendAsync(request), again = await run.Folder.SendAsync(request);
         Assert.True(first.Ok && again.Ok, $"{first.Error} {again.Error}");
         await run.FinishAsync(training);
 

@@ -1,5 +1,6 @@
 using ElasticTrain.Data;
 using ElasticTrain.Host.Control;
+using ElasticTrain.Host.Tests.Control;
 using ElasticTrain.Host.Tests.Harness;
 using Xunit.Abstractions;
 
@@ -149,7 +150,7 @@ public sealed class IncrementalTests : IDisposable
         // Text is prepared in the run's folder, under its content; a retry of a command is not a second one.
         Assert.Contains("samples come from attached/", await run.SucceedAsync("attach", "--input", Text("new", 5), "--at", "40"), StringComparison.Ordinal);
         var again = ControlRequest.New("amend", new Dictionary<string, string> { ["settings"] = "optimizer.clip=2", ["at"] = "50" });
-        Assert.True((await run.SendAsync(again)).Ok && (await run.SendAsync(again)).Ok);
+        Assert.True((await run.Folder.SendAsync(again)).Ok && (await run.Folder.SendAsync(again)).Ok);
         Assert.Single(await run.EventsAsync("PlanAmended"));
         await run.SucceedAsync("resume");
         await run.FinishAsync(training);

@@ -1,3 +1,4 @@
+using ElasticTrain.Host.Tests.Control;
 using ElasticTrain.Host.Tests.Harness;
 using TestFolder = ElasticTrain.Host.Tests.Harness.RunFolder;
 
@@ -19,9 +20,9 @@ public sealed class InterruptedTests(SmallRuns runs)
         {
             await SmallRuns.WaitForAsync(run, train, s => s.Committed.Count >= 15, "step 15");
             // Held while the test may be kept waiting: a short run must not end before the signal.
-            await SmallRuns.ControlAsync(run, "pause");
+            await run.AcceptedAsync("pause");
             await SmallRuns.WaitForAsync(run, train, s => s.PausedFrom is not null, "the pause");
-            await SmallRuns.ControlAsync(run, "resume");
+            await run.AcceptedAsync("resume");
             train.Send(signal);
             int code = await train.WaitForExitAsync(TimeSpan.FromMinutes(1));
             Assert.True(code == 130, $"train ended with {code}:\n{train.Output}\n{run.Describe()}");

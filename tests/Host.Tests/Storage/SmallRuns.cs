@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using ElasticTrain.Actors.Hosting;
 using ElasticTrain.Actors.Runs;
-using ElasticTrain.Host.Control;
 using ElasticTrain.Host.Nodes;
 using ElasticTrain.Host.Tests.Harness;
 using TestFolder = ElasticTrain.Host.Tests.Harness.RunFolder;
@@ -95,14 +94,6 @@ public sealed class SmallRuns : IAsyncLifetime
         Assert.Equal(Digest, await DigestAsync(run));
         var (code, output) = await CommandAsync("verify", "--run-dir", run);
         Assert.True(code == 0, $"verify ended with {code}:\n{output}");
-    }
-
-    /// <summary>Sends a command to a run's nodes without the time that a process of its own takes to start.</summary>
-    public static async Task ControlAsync(TestFolder run, string command)
-    {
-        ControlReply reply = await ControlClient.SendAsync(run, ControlRequest.New(command, new Dictionary<string, string>()), TimeSpan.FromMinutes(1), CancellationToken.None)
-            ?? throw new InvalidOperationException($"No node lives.\n{run.Describe()}");
-        Assert.True(reply.Ok, reply.Error);
     }
 
     /// <summary>A command of elastictrain to its end.</summary>

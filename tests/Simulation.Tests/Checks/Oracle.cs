@@ -108,10 +108,12 @@ public sealed class Oracle : IDisposable
     public void OnDecision(ApplyStep step, SimCoordinator coordinator) =>
         Require(State.Committed.Count >= step.Output.Step.Value - 1, $"{coordinator.Ref} decides step {step.Output.Step} while {State.Committed.Count} steps are durable");
 
-    /// <summary>A replica is being started from something stored.</summary>
-    public void OnLoad(ShardId shard, ReplicaSource source) =>
-        Require(source.Blob is null ? source.Version.Step == Step.Zero : State.Seals.Any(s => s.Version == source.Version) || _divergences.Count > 0,
-            $"{shard} is loaded from {source.Version}, which is not sealed");
+    /// <summary>A replica is being started from something stored. A late message may bring one back that the run has given up: nobody counts on it.</summary>
+    public void OnLoad(ReplicaEntityId replica, ReplicaSource source) =>
+        Require(
+            source.Blob is null ? source.Version.Step == Step.Zero
+                : State.Seals.Any(s => s.Version == source.Version) || _divergences.Count > 0 || State.Replicas.All(r => r.Replica != replica.Replica),
+            $"{replica} is loaded from {source.Version}, which is not sealed");
 
     /// <summary>A replica has another version.</summary>
     public void OnState(SimReplica replica, Lineage version)

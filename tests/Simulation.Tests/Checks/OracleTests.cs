@@ -100,7 +100,11 @@ public sealed class OracleTests : IDisposable
 
     [Fact]
     public void Only_sealed_checkpoints_are_loaded() =>
-        Fails("which is not sealed", () => _oracle.OnLoad(new ShardId(0), new ReplicaSource(new Lineage(new Step(1), Initial), Initial, 1)));
+        Fails("which is not sealed", () => _oracle.OnLoad(ReplicaEntityId.Of(_oracle.State.Replicas[0]), new ReplicaSource(new Lineage(new Step(1), Initial), Initial, 1)));
+
+    [Fact]
+    public void A_replica_that_is_given_up_may_load_anything() =>
+        _oracle.OnLoad(ReplicaEntityId.Of(_oracle.State.Replicas[0] with { Replica = new ReplicaId(77) }), new ReplicaSource(new Lineage(new Step(1), Initial), Initial, 1));
 
     [Fact]
     public void A_flipped_bit_is_noticed()

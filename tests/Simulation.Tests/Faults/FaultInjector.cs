@@ -50,7 +50,7 @@ public sealed class FaultInjector(Simulation sim)
     }
 
     /// <summary>Whether a device never comes to the end of a step's ranks.</summary>
-    public bool Hangs(SimProcess process, int device, Step step) => !IsOver && Plan.Hang is { } hang && hang.Slot == process.Slot && device == 0 && step.Value >= hang.From;
+    public bool Hangs(SimProcess process, int device, Step step) => Plan.Hang is { } hang && hang.Slot == process.Slot && device == 0 && step.Value >= hang.From;
 
     /// <summary>A device has computed a rank's gradient.</summary>
     public void OnComputed(SimProcess process, int device, GrantRanks grant, int rank, Span<float> gradient)

@@ -15,7 +15,7 @@ public sealed class SimParameters(SimProcess process)
     {
         public GrantRanks Grant { get; set; } = grant;
 
-        public Lineage Version { get; } = grant.Input;
+        public ParameterVersion Parameters { get; } = grant.Parameters;
 
         public int Missing { get; set; }
 
@@ -24,7 +24,7 @@ public sealed class SimParameters(SimProcess process)
 
     private readonly float[] _buffer = new float[process.Sim.Scenario.Layout.TotalLength];
     private readonly List<(GrantRanks Grant, Func<bool> IsWanted, Action<Exception?> Done)> _waiting = [];
-    private Lineage? _version;
+    private ParameterVersion? _version;
     private Load? _load;
     private int _readers;
 
@@ -60,10 +60,10 @@ public sealed class SimParameters(SimProcess process)
             else if (_load is { } load)
             {
                 if (GrantOrder.IsOutdated(load.Grant, grant)) End(load, new OperationCanceledException());
-                else if (load.Version == grant.Input && GrantOrder.IsLater(grant, load.Grant)) load.Grant = grant;
+                else if (load.Parameters == grant.Parameters && GrantOrder.IsLater(grant, load.Grant)) load.Grant = grant;
                 if (_load is not null) i++;
             }
-            else if (_version == grant.Input)
+            else if (_version == grant.Parameters)
             {
                 _waiting.RemoveAt(i);
                 _readers++;
@@ -99,7 +99,7 @@ public sealed class SimParameters(SimProcess process)
         }
         var route = candidates[turn % candidates.Length];
         bool isOver = false;
-        var header = process.Sim.Data.Header(FrameKind.Pull, load.Version, shard.Id, route.Replica, default);
+        var header = process.Sim.Data.Header(FrameKind.Pull, load.Parameters.Version, shard.Id, route.Replica, default);
         process.Sim.Data.Request(process, route.DataPlane, header, [], isLong: true, (error, values, _) =>
         {
             if (isOver || load.HasEnded) return;
@@ -145,9 +145,9 @@ public sealed class SimParameters(SimProcess process)
         if (load.HasEnded) return;
         load.HasEnded = true;
         _load = null;
-        if (error is null) _version = load.Version;
+        if (error is null) _version = load.Parameters;
         // The one who loaded gets the first lease, or the error; the others look again.
-        int index = _waiting.FindIndex(w => w.Grant == load.Grant || w.Grant.Input == load.Version);
+        int index = _waiting.FindIndex(w => w.Grant == load.Grant || w.Grant.Parameters == load.Parameters);
         if (index >= 0)
         {
             var done = _waiting[index].Done;

@@ -90,7 +90,7 @@ public sealed class SimReplica : IReplicaHost
             var state = NewState();
             try
             {
-                Sim.Oracle.OnLoad(EntityId.Shard, source);
+                Sim.Oracle.OnLoad(EntityId, source);
                 if (source.Blob is { } hash) Sim.Storage.Read(hash, state);
                 else state.Initialize(Sim.Scenario.Plan.Seed);
             }
