@@ -43,6 +43,7 @@ public sealed class RunNode : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly IActorRef _run;
     private readonly RunNotes _notes;
+    private readonly TaskCompletionSource _up = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile RunEnded? _leaving;
 
     private RunNode(IHost host, ActorSystem system, NodeRuntime runtime, IActorRef run, RunNotes notes)
@@ -59,6 +60,9 @@ public sealed class RunNode : IAsyncDisposable
 
     /// <summary>Completed when the run ends for this node.</summary>
     public Task<RunEnded> Ended => Runtime.Ended.Task;
+
+    /// <summary>Completed when the node is up in a cluster: until then nobody can join through it.</summary>
+    public Task Up => _up.Task;
 
     /// <summary>Why the journal does not answer this node's coordinator, if it hosts it; null otherwise.</summary>
     public string? JournalProblem => _notes.JournalProblem;
@@ -99,6 +103,7 @@ public sealed class RunNode : IAsyncDisposable
         var run = StartActors(system, options, runtime, notes, new JournalReader(journal, definition.Run));
         if (options.Cluster.Seeds.Count == 0) await cluster.JoinAsync(cluster.SelfAddress, ct).ConfigureAwait(false);
         var node = new RunNode(host, system, runtime, run, notes);
+        cluster.RegisterOnMemberUp(() => node._up.TrySetResult());
         cluster.RegisterOnMemberRemoved(() => node.LostCluster("was removed from the cluster"));
         _ = runtime.Drained.Task.ContinueWith(drained => node.Leave("drained", drained.Result ? RunEnded.Drained : RunEnded.Interrupted), TaskScheduler.Default);
         _ = system.WhenTerminated.ContinueWith(_ => node.LostCluster("could not join the cluster, or lost it"), TaskScheduler.Default);

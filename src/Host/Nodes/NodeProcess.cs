@@ -29,7 +29,7 @@ public sealed class NodeProcess(RunSession session, NodeOptions options, bool ow
         await using var control = new ControlServer(
             new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), (request, ct) => new ControlHandler(node).HandleAsync(request));
         NodeFile.For(options.Name, control).Write(directory);
-        NodeFile.For(options.Name, control, node.Runtime.Id.Address).Write(directory);
+        var announced = AnnounceAsync(node, control);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, node, "interrupted"));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, node, "asked to end"));
         using var done = new CancellationTokenSource();
@@ -37,7 +37,15 @@ public sealed class NodeProcess(RunSession session, NodeOptions options, bool ow
         var ended = await node.Ended.ConfigureAwait(false);
         await done.CancelAsync().ConfigureAwait(false);
         await following.ConfigureAwait(false);
+        await announced.ConfigureAwait(false);
         return ended;
+    }
+
+    /// <summary>Others join through this node once it is up: through one that itself looks for a cluster they would wait for each other.</summary>
+    private async Task AnnounceAsync(RunNode node, ControlServer control)
+    {
+        if (await Task.WhenAny(node.Up, node.Ended).ConfigureAwait(false) == node.Up)
+            NodeFile.For(options.Name, control, node.Runtime.Id.Address).Write(session.Folder.Directory);
     }
 
     private void Stop(PosixSignalContext context, RunNode node, string reason)
