@@ -19,7 +19,7 @@ public sealed partial class ReportTests
         foreach (Match tag in Tag().Matches(html))
         {
             Assert.Contains(tag.Groups[1].Value, (string[])["html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "tr", "th", "td", "svg", "rect", "text", "line", "details", "summary", "span", "pre"]);
-            Assert.DoesNotMatch(@"\s(on\w+|src|href|style)\s*=", tag.Value);
+            Assert.DoesNotMatch(@"\s(on\w+|src|href|style)\s*=", Regex.Replace(tag.Value, "\"[^\"]*\"", "\"\""));
         }
         Assert.Equal(20, Regex.Count(html, Regex.Escape("&lt;script&gt;alert(1)&lt;/script&gt;")));
         Assert.Contains("\\u{1B}[31m\\u{9B}2J\\u{7}\\u{0}\\u{202E}evil\\u{D800}", html);
@@ -79,9 +79,11 @@ public sealed partial class ReportTests
     [InlineData("a\u009b31mb\u007f", "a\\u{9B}31mb\\u{7F}")]
     [InlineData("line\r\n\tend", "line\\r\\n\\tend")]
     [InlineData("\u202Eabc\u2066\u200B\uFEFF\u2028", "\\u{202E}abc\\u{2066}\\u{200B}\\u{FEFF}\\u{2028}")]
-    [InlineData("\uDC00x\uD83D", "\\u{DC00}x\\u{D83D}")]
     [InlineData("\U000E0041\U0001F600 é 你", "\\u{E0041}\U0001F600 é 你")]
     public void What_a_terminal_would_obey_is_shown_instead(string text, string shown) => Assert.Equal(shown, TerminalText.Escape(text));
+
+    [Fact]
+    public void Halves_of_surrogate_pairs_are_shown_too() => Assert.Equal("\\u{DC00}x\\u{D83D}", TerminalText.Escape("\uDC00x\uD83D"));
 
     [Theory]
     [InlineData("=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\"")]
