@@ -46,13 +46,13 @@ internal sealed class ParquetValues
     /// <exception cref="InvalidDataException">There are more or fewer values than rows.</exception>
     internal static int[]? Places(RawColumnData data, DataField field, long rows, int values)
     {
-        if (field.MaxDefinitionLevel == 0) return values == rows ? null : throw new InvalidDataException($"{values} values of {field.Name} in {rows} rows");
+        if (field.MaxDefinitionLevel == 0) return values >= rows ? null : throw new InvalidDataException($"{values} values of {field.Name} in {rows} rows");
         var levels = data.DefinitionLevels;
         if (levels.Length != rows) throw new InvalidDataException($"{levels.Length} values of {field.Name} in {rows} rows");
         int[] places = new int[levels.Length];
         int place = 0;
         for (int row = 0; row < places.Length; row++) places[row] = levels[row] == field.MaxDefinitionLevel ? place++ : -1;
-        return place == values ? places : throw new InvalidDataException($"{values} values of {field.Name}, {place} announced");
+        return place <= values ? places : throw new InvalidDataException($"{values} values of {field.Name}, {place} announced");
     }
 
     private static string[] Texts(RawColumnData data) => data switch
