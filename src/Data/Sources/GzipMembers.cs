@@ -111,7 +111,7 @@ internal sealed class GzipMembers(Stream compressed) : ReadOnlyStream
 
     /// <summary>
     /// Finds where the data ended: .NET does not say how much of the last chunk it used. The trailer is known from what came out (checksum and length,
-    /// eight bytes), so it is looked for. Of several such places, as eight zeros of an empty member can make, the one is right that the end or another
+    /// eight bytes), so it is looked for. Of several such places side by side, as eight zeros of an empty member can make, the one is right that the end or another
     /// member follows.
     /// </summary>
     private void CloseMember()
@@ -125,11 +125,10 @@ internal sealed class GzipMembers(Stream compressed) : ReadOnlyStream
 
         int candidates = _start - _chunkStart;
         _start = _chunkStart;
-        bool isWhole = Ensure(candidates + TrailerBytes);
         Ensure(candidates + TrailerBytes + 2);
         var window = _buffer.AsSpan(_start, _end - _start);
         int found = -1;
-        for (int at = 0; at <= candidates && at + TrailerBytes <= window.Length; at++)
+        for (int at = 0; at <= candidates && at + TrailerBytes <= window.Length && (found < 0 || at < found + TrailerBytes); at++)
         {
             if (!window[at..].StartsWith(trailer)) continue;
             if (found < 0) found = at;
@@ -138,7 +137,7 @@ internal sealed class GzipMembers(Stream compressed) : ReadOnlyStream
             found = at;
             break;
         }
-        if (found < 0) throw isWhole ? new DamagedSourceException(QuarantineKind.Damaged, $"the checksum of gzip member {_members} does not match") : Truncated();
+        if (found < 0) throw new DamagedSourceException(QuarantineKind.Damaged, $"the checksum of gzip member {_members} is missing or does not match: the file is cut off or corrupt");
         _start += found + TrailerBytes;
     }
 

@@ -17,6 +17,7 @@ internal static class HtmlReader
 
     private static SourceItem Document(SourceFile file, string html, SourceMetadata encoding)
     {
+        if (HtmlNesting.IsTooDeep(html)) return FileItems.Problem(file, QuarantineKind.Malformed, $"elements nested more than {HtmlNesting.Deepest} deep", Excerpt.Of(html));
         using var page = new HtmlParser().ParseDocument(html);
         string title = HtmlText.Collapse(page.Title ?? "");
         var metadata = title.Length == 0 ? encoding : new SourceMetadata([new("title", title), .. encoding]);

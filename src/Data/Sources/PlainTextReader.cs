@@ -26,7 +26,7 @@ internal static class PlainTextReader
     {
         using var bytes = SourceBytes.Open(file, options);
         if (bytes.Encoding is not null || options.Encoding is not null) return default;
-        byte[] sample = new byte[SampleBytes];
+        byte[] sample = new byte[file.Compression == Compression.None ? Math.Min(SampleBytes, file.Bytes) : SampleBytes];
         return TextEncodings.Detect(sample.AsSpan(0, bytes.Fill(sample)), options);
     }
 

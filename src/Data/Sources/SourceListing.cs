@@ -58,10 +58,25 @@ public sealed partial class SourceListing
     private static void AddNamed(SourceSpec source, List<SourceFile> files)
     {
         string name = Path.GetFileName(source.Path);
+        CheckLink(source.Path);
         var (kind, reason) = SourceFormats.Of(name, isNamed: true);
         if (kind is not { } known) throw new BadInputException(Excerpt.Escape(source.Path), reason, Expected);
         var file = new SourceFile(source.Prefix + name, source.Path, known.Format, known.Compression, new FileInfo(source.Path).Length);
         files.Add(IsXmlDocumentation(file) ? file with { Format = SourceFormat.XmlDocumentation, Parts = [file] } : file);
+    }
+
+    /// <summary>A link to itself or to nothing counts as a file until it is opened.</summary>
+    private static void CheckLink(string path)
+    {
+        try
+        {
+            if (File.ResolveLinkTarget(path, returnFinalTarget: true) is { Exists: false } target)
+                throw new BadInputException(Excerpt.Escape(path), $"a link to {Excerpt.Escape(target.FullName)}, which is not there", "a file");
+        }
+        catch (IOException error)
+        {
+            throw new BadInputException(Excerpt.Escape(path), Excerpt.Escape(error.Message), "a file", error);
+        }
     }
 
     private static void AddMatches(SourceSpec source, List<SourceFile> files, List<LeftOutFile> leftOut)

@@ -53,7 +53,7 @@ public sealed class CompressedSourceTests : IDisposable
     public void A_file_cut_off_anywhere_gives_the_lines_before_and_then_says_that_it_is_damaged(string kind)
     {
         byte[] packed = Pack(kind, Encoding.UTF8.GetBytes(Lines(3000)));
-        var whole = Texts(_folder.Read("whole.jsonl." + kind, packed).Take(3000)).ToList();
+        var whole = Texts(new SourceReader().Read(FileOf(_folder.Write("whole.jsonl." + kind, packed)))).ToList();
         int[] lengths = [1, 5, 12, packed.Length / 3, packed.Length / 2, packed.Length - 9, packed.Length - 4, packed.Length - 1];
         int most = 0;
         foreach (int length in lengths)
@@ -124,17 +124,17 @@ public sealed class CompressedSourceTests : IDisposable
     [MemberData(nameof(Kinds))]
     public void A_bomb_is_stopped_and_what_comes_before_it_is_delivered(string kind)
     {
-        byte[] bomb = Pack(kind, [.. Encoding.UTF8.GetBytes(Lines(1000)), .. new byte[30_000_000]]);
+        byte[] bomb = Pack(kind, [.. Encoding.UTF8.GetBytes(Lines(10)), .. new byte[6_000_000]]);
         var options = new SourceOptions { MaxExpansion = 100, ExpansionFrom = 1 << 20 };
         var items = _folder.Read("a.jsonl." + kind, bomb, options);
-        Assert.Equal(1000, Texts(items).Count());
+        Assert.Equal(10, Texts(items).Count());
         var stopped = Quarantined(items[^1], QuarantineKind.Expansion);
         Assert.True(stopped.IsFileDamaged);
         Assert.Contains("at most 100 times", stopped.Reason);
-        Quarantined(_folder.Read("b.jsonl." + kind, bomb, new SourceOptions { MaxExpandedBytes = 20_000_000 })[^1], QuarantineKind.Expansion);
+        Quarantined(_folder.Read("b.jsonl." + kind, bomb, new SourceOptions { MaxExpandedBytes = 4_000_000 })[^1], QuarantineKind.Expansion);
         Quarantined(_folder.Read("c.txt." + kind, bomb, options)[^1], QuarantineKind.Expansion);
-        // With its default limits the same file only has a line that is no JSON.
-        if (kind == "gz") Quarantined(_folder.Read("d.jsonl." + kind, bomb)[^1], QuarantineKind.Malformed);
+        // With the default limits it is no bomb, it only ends with a line that is no JSON.
+        Quarantined(_folder.Read("d.jsonl." + kind, bomb)[^1], QuarantineKind.Malformed);
     }
 
     private static byte[] Pack(string kind, byte[] content) => kind == "gz" ? Gzip(content) : Zstd(content);

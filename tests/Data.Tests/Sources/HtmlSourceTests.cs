@@ -37,9 +37,14 @@ public sealed class HtmlSourceTests : IDisposable
     }
 
     [Fact]
-    public void Pages_nested_deeper_than_a_stack_are_read()
+    public void Pages_nested_deeper_than_browsers_go_are_refused_before_they_take_hours()
     {
-        Assert.Equal(["deep"], Texts(_folder.Read("a.html", string.Concat(Enumerable.Repeat("<div>", 20_000)) + "deep")));
+        string[] bombs = ["<div>", "<div></b>", "<svg><td>", "<b><p>", "<div><font color=1></div>", "<table><tr><td>", "<x-y>", "<ul><li>"];
+        foreach (string bomb in bombs)
+            Assert.Contains("nested", Quarantined(Assert.Single(_folder.Read("a.html", string.Concat(Enumerable.Repeat(bomb, 200_000)) + "deep")), QuarantineKind.Malformed).Reason);
+        Assert.Equal(["deep"], Texts(_folder.Read("b.html", string.Concat(Enumerable.Repeat("<div>", 500)) + "deep")));
+        string sloppy = string.Concat(Enumerable.Repeat("<p>one<br><li><div><span>two</div><!-- <div><b> --><img>", 2000));
+        Assert.StartsWith("one\n", Document(Assert.Single(_folder.Read("c.html", sloppy))).Text);
     }
 
     [Fact]

@@ -117,7 +117,7 @@ public sealed class PlainTextSourceTests : IDisposable
     {
         var random = new Random(11);
         string[] pieces = ["\n", "\n\n", "\r\n\r\n", "word ", "ä", new string('l', 25), new string('m', 70)];
-        for (int i = 0; i < 300; i++)
+        for (int i = 0; i < 150; i++)
         {
             string content = string.Concat(Enumerable.Range(0, 20 + random.Next(60)).Select(_ => pieces[random.Next(pieces.Length)]));
             var items = _folder.Read("a.txt", content, new SourceOptions { MaxRecordBytes = 20 + random.Next(60), SectionBytes = 1 + random.Next(20) });
