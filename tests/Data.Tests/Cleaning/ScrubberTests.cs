@@ -39,7 +39,7 @@ public sealed class ScrubberTests
     public void Private_ones_go_too_where_that_is_asked_for()
     {
         var options = new ScrubbingOptions { PublicOnly = false };
-        Assert.Equal($"{V4} {V6} {Email} {Phone}", Scrubber.Scrub("10.1.2.3 fe80::1:2 john@example.com (202) 555-0142", options).Text);
+        Assert.Equal($"at {V4} {V6} {Email} {Phone}", Scrubber.Scrub("at 10.1.2.3 fe80::1:2 john@example.com (202) 555-0142", options).Text);
     }
 
     [Fact]

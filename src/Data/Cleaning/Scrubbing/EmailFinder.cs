@@ -44,7 +44,7 @@ internal static class EmailFinder
         if (at - start > LongestLocal || start < at && text[at - 1] == '.') return -1;
         // Quotes and brackets before an address are atoms too.
         while (start < at && !char.IsAsciiLetterOrDigit(text[start]) && text[start] != '_') start++;
-        return start == at || start > 0 && char.IsLetterOrDigit(text[start - 1]) ? -1 : start;
+        return start == at || start > 0 && (char.IsLetterOrDigit(text[start - 1]) || text[start - 1] == '@') ? -1 : start;
     }
 
     /// <summary>Where the host name ends; -1 if there is none of two labels.</summary>
@@ -63,7 +63,7 @@ internal static class EmailFinder
             if (last < at || at >= text.Length || text[at] != '.') break;
             at++;
         }
-        return end >= 0 && end < text.Length && char.IsLetterOrDigit(text[end]) ? -1 : end;
+        return end >= 0 && end < text.Length && (char.IsLetterOrDigit(text[end]) || text[end] == '@') ? -1 : end;
     }
 
     private static bool IsNobodys(ReadOnlySpan<char> local, ReadOnlySpan<char> host, ScrubbingOptions options)

@@ -36,7 +36,7 @@ internal static class PhoneFinder
     {
         Span<char> digits = stackalloc char[Most + 1];
         Span<char> shape = stackalloc char[2 * Most + 4];
-        int count = 0, marks = 0, at = start, end = start, breaks = 0, open = 0;
+        int count = 0, marks = 0, at = start, end = start, open = 0;
         for (; at < text.Length && marks < shape.Length; at++)
         {
             char character = text[at];
@@ -53,7 +53,6 @@ internal static class PhoneFinder
             bool isBreak = character is ' ' or '-' or '.' or '/' && at > start && (char.IsAsciiDigit(text[at - 1]) || text[at - 1] == ')');
             if (!(character == '+' && at == start) && !opens && !closes && !isBreak) break;
             open += opens ? 1 : closes ? -1 : 0;
-            breaks++;
             shape[marks++] = character;
         }
         // An unbroken run of digits is one number, whatever its length.
@@ -61,18 +60,18 @@ internal static class PhoneFinder
         ReadOnlySpan<char> form = shape[..marks].TrimEnd(" -./(");
         bool isApart = (start == 0 || !IsPart(text[start - 1])) && (end == text.Length || !Continues(text, end));
         int used = Math.Min(count, Most);
-        bool isPhone = isApart && open == 0 && count <= Most && IsPhone(text, start, form, digits[..used], breaks);
+        bool isPhone = isApart && open == 0 && count <= Most && IsPhone(text, start, form, digits[..used]);
         bool isFiction = used >= FewestNamed && digits[(used - 7)..(used - 2)] is "55501";
         return new Number(end - start, isPhone, isFiction);
     }
 
-    private static bool IsPhone(ReadOnlySpan<char> text, int start, ReadOnlySpan<char> form, ReadOnlySpan<char> digits, int breaks)
+    private static bool IsPhone(ReadOnlySpan<char> text, int start, ReadOnlySpan<char> form, ReadOnlySpan<char> digits)
     {
         if (form.IsEmpty) return false;
         if (form[0] == '+')
         {
             bool isCountry = digits.Length >= FewestInternational && digits[0] != '0' && form.Length > 1 && form[1] is 'd' or '(';
-            return isCountry && (breaks > 1 || digits.Length >= FewestUnbroken);
+            return isCountry && (form.Length - digits.Length > 1 || digits.Length >= FewestUnbroken);
         }
         return IsNorthAmerican(form, digits) || digits.Length >= FewestNamed && IsNamed(text[..start]);
     }
