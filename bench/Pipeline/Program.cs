@@ -1,4 +1,4 @@
-using ElasticTrain.DataBenchmarks;
+using ElasticTrain.Pipeline;
 
 if (args is not ["clean", .. var rest] || rest is not ([] or ["--file", _]))
 {

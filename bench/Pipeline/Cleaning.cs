@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using ElasticTrain.Data.Cleaning;
 
-namespace ElasticTrain.DataBenchmarks;
+namespace ElasticTrain.Pipeline;
 
 /// <summary>Cleaning, signals and filters on one thread, in MB of UTF-8 per second.</summary>
 internal static class Cleaning
