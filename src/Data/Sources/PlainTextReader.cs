@@ -15,10 +15,16 @@ internal static class PlainTextReader
         if (position == SourcePosition.Start)
         {
             var whole = WholeText.Read(file, options, options.MaxRecordBytes);
-            if (!whole.IsTooLong) return [whole.Problem ?? FileItems.Document(file, whole.Text, whole.Metadata)];
+            if (!whole.IsTooLong)
+            {
+                yield return whole.Problem ?? FileItems.Document(file, whole.Text, whole.Metadata);
+                yield break;
+            }
         }
-        var encoding = EncodingOf(file, options);
-        return encoding is { Refusal: { } refusal, IsStray: false } ? [FileItems.Problem(file, QuarantineKind.Encoding, refusal)] : Sections(file, options, encoding.Encoding, position);
+        var found = EncodingOf(file, options);
+        if (found is { Refusal: { } refusal, IsStray: false }) yield return FileItems.Problem(file, QuarantineKind.Encoding, refusal);
+        else
+            foreach (var item in Sections(file, options, found.Encoding, position)) yield return item;
     }
 
     /// <summary>A long text's encoding is that of its beginning.</summary>

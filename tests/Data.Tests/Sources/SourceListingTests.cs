@@ -91,6 +91,17 @@ public sealed class SourceListingTests : IDisposable
     }
 
     [Fact]
+    public void A_pipe_among_the_files_is_not_waited_for()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        foreach (string name in new[] { "a.txt", "b.jsonl", "c.parquet", "d.xml", "e.jsonl.gz" })
+        {
+            using (var made = System.Diagnostics.Process.Start("mkfifo", _folder[name])) made.WaitForExit();
+            Quarantined(Assert.Single(new SourceReader().Read(FileOf(_folder[name]))), QuarantineKind.NoText);
+        }
+    }
+
+    [Fact]
     public void What_the_system_refuses_is_an_error_that_names_the_file()
     {
         string path = _folder.Write("a.txt", "x");
