@@ -115,6 +115,20 @@ public sealed class SourceListingTests : IDisposable
     }
 
     [Fact]
+    public void A_position_is_a_line_of_JSON_and_one_beyond_the_file_is_refused()
+    {
+        foreach (string path in new[] { _folder.Write("a.jsonl", Lines(3)), _folder.Write("b.jsonl.gz", Gzip(Lines(3))) })
+        {
+            var next = new SourceReader().Read(FileOf(path)).First().Next;
+            string json = System.Text.Json.JsonSerializer.Serialize(next);
+            Assert.Equal($$"""{"Record":1,"Offset":{{next.Offset}}}""", json);
+            Assert.Equal(next, System.Text.Json.JsonSerializer.Deserialize<SourcePosition>(json));
+            var error = Assert.Throws<BadInputException>(() => new SourceReader().ReadFrom(FileOf(path), new SourcePosition(3, 10_000)).ToList());
+            Assert.Contains("not the one that was read before", error.Message);
+        }
+    }
+
+    [Fact]
     public void What_cannot_be_read_is_refused_with_the_reason()
     {
         Assert.Contains("convert it to JSON lines or Parquet", Refusal(_folder.Write("a.csv", "a,b")));
