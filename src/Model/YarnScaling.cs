@@ -1,3 +1,5 @@
+using ElasticTrain.Core;
+
 namespace ElasticTrain.Model;
 
 /// <summary>

@@ -17,7 +17,7 @@ public class LighthouseProcessTests
     [Fact]
     public async Task A_lighthouse_without_seeds_forms_a_cluster_and_leaves_it_when_asked_to()
     {
-        int port = FreePort();
+        int port = Ports.Free();
         using ProcessUnderTest lighthouse = Start(port);
         Assert.Equal($"lighthouse up at akka.tcp://ElasticTrain@127.0.0.1:{port}", await lighthouse.WaitForLineAsync(Up));
         using ActorSystem system = Clusters.Member();
@@ -34,7 +34,7 @@ public class LighthouseProcessTests
     [Fact]
     public async Task A_lighthouse_told_to_join_does_not_form_a_second_cluster()
     {
-        using ProcessUnderTest lighthouse = Start(FreePort(), "--seeds", $"127.0.0.1:{FreePort()}", "--join-timeout", "2");
+        using ProcessUnderTest lighthouse = Start(Ports.Free(), "--seeds", $"127.0.0.1:{Ports.Free()}", "--join-timeout", "2");
         Assert.Equal(1, await lighthouse.WaitForExitAsync());
         Assert.Contains("does not form a second one", lighthouse.Output, StringComparison.Ordinal);
         Assert.DoesNotContain(Up, lighthouse.Output, StringComparison.Ordinal);
@@ -43,7 +43,7 @@ public class LighthouseProcessTests
     [Fact]
     public async Task A_lighthouse_that_is_not_the_first_of_its_seeds_waits_for_the_first()
     {
-        int first = FreePort(), second = FreePort();
+        int first = Ports.Free(), second = Ports.Free();
         string seeds = $"127.0.0.1:{first},127.0.0.1:{second}";
         using ProcessUnderTest waiting = Start(second, "--seeds", seeds, "--join-timeout", "3");
         Assert.Equal(1, await waiting.WaitForExitAsync());
@@ -57,7 +57,7 @@ public class LighthouseProcessTests
     [Fact]
     public async Task A_killed_lighthouse_is_missed_by_nobody_and_comes_back_into_the_same_cluster()
     {
-        int port = FreePort();
+        int port = Ports.Free();
         using ProcessUnderTest lighthouse = Start(port);
         await lighthouse.WaitForLineAsync(Up);
         using ActorSystem one = Clusters.Member(), two = Clusters.Member();
@@ -77,7 +77,7 @@ public class LighthouseProcessTests
     [Fact]
     public async Task A_lighthouse_that_the_others_put_out_ends_and_says_so()
     {
-        int port = FreePort();
+        int port = Ports.Free();
         using ProcessUnderTest lighthouse = Start(port);
         await lighthouse.WaitForLineAsync(Up);
         using ActorSystem system = Clusters.Member();
@@ -94,7 +94,7 @@ public class LighthouseProcessTests
     [Fact]
     public async Task Two_lighthouses_on_one_port_the_second_says_that_it_is_taken()
     {
-        int port = FreePort();
+        int port = Ports.Free();
         using ProcessUnderTest first = Start(port);
         await first.WaitForLineAsync(Up);
         using ProcessUnderTest second = Start(port);
@@ -106,7 +106,7 @@ public class LighthouseProcessTests
     public async Task A_lighthouse_ends_within_five_seconds_of_its_parent()
     {
         using ProcessUnderTest parent = ProcessUnderTest.Start("sleep", ["1000"]);
-        using ProcessUnderTest lighthouse = Start(FreePort(), "--parent", parent.Pid.ToString(CultureInfo.InvariantCulture));
+        using ProcessUnderTest lighthouse = Start(Ports.Free(), "--parent", parent.Pid.ToString(CultureInfo.InvariantCulture));
         await lighthouse.WaitForLineAsync(Up);
         parent.Kill();
         var clock = Stopwatch.StartNew();
@@ -142,11 +142,4 @@ public class LighthouseProcessTests
 
     private static ProcessUnderTest Start(int port, params string[] arguments) =>
         ProcessUnderTest.Start(Executable.Lighthouse, ["--port", port.ToString(CultureInfo.InvariantCulture), .. arguments]);
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
 }

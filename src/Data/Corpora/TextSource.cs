@@ -9,10 +9,7 @@ namespace ElasticTrain.Data;
 internal static class TextSource
 {
     private static readonly HashSet<string> Extensions = new(
-        (".txt .text .md .markdown .rst .adoc .tex .log .csv .tsv .jsonl .json .yaml .yml .toml .ini .xml .xsd .html .htm .css .csproj .props .targets "
-            + ".cs .fs .vb .razor .cshtml .py .js .ts .tsx .jsx .java .kt .scala .go .rs .c .h .cc .cpp .hpp .m .swift .rb .php .pl .lua .r .jl .hs .ml "
-            + ".sh .ps1 .sql .proto .conf .hocon").Split(' '),
-        StringComparer.OrdinalIgnoreCase);
+        [.. Sources.SourceFormats.TextExtensions, ".csv", ".tsv", ".jsonl", ".json", ".html", ".htm"], StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Everything usable in a file or folder. Of a folder: files with a text extension, hidden ones and links left out, by relative path.</summary>
     /// <exception cref="BadInputException">There is no such file, nothing usable in it, or a file that is not what it should be.</exception>

@@ -32,8 +32,8 @@ internal sealed class KneserNeyBuilder
             for (int i = 0; i < _probabilities[level].Length; i++)
             {
                 // The beginning of a sentence is never predicted.
-                if (_probabilities[level][i] > 0) _levels[level].LogProbabilities[i] = (float)StableMath.Log(_probabilities[level][i]);
-                if (level < _levels.Length - 1) _levels[level].LogBackoffs[i] = (float)StableMath.Log(_backoffs[level][i]);
+                if (_probabilities[level][i] > 0) _levels[level].LogProbabilities[i] = (float)Logarithm.Of(_probabilities[level][i]);
+                if (level < _levels.Length - 1) _levels[level].LogBackoffs[i] = (float)Logarithm.Of(_backoffs[level][i]);
             }
         }
         return new LanguageModel(reference, words, _vocabulary, _levels, _discounts);

@@ -1,3 +1,5 @@
+using ElasticTrain.Core;
+
 namespace ElasticTrain.Data.Quality;
 
 /// <summary>What a language model thinks of a text.</summary>
@@ -11,7 +13,7 @@ public readonly record struct TextScore(double LogProbability, long Words, long 
     public long Predictions => Words + Sentences;
 
     /// <summary>exp(-log p / predictions), null for a text without words.</summary>
-    public double? Perplexity => Words == 0 ? null : StableMath.Exp(-LogProbability / Predictions);
+    public double? Perplexity => Words == 0 ? null : DeterministicMath.Exp(-LogProbability / Predictions);
 }
 
 /// <summary>Adds up scores of documents; the sum is the same in any order, for it is made of integers.</summary>

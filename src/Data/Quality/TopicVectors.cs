@@ -24,8 +24,8 @@ internal sealed class TopicVectors
     internal TopicVectors(int[] documentsWith, int documents)
     {
         for (int i = 0; i < Dimensions; i++)
-            if (documentsWith[i] > 0) _weights[i] = StableMath.Log((documents + 1) / (documentsWith[i] + 0.5));
-        for (int i = 1; i < _logs.Length; i++) _logs[i] = 1 + StableMath.Log(i);
+            if (documentsWith[i] > 0) _weights[i] = Logarithm.Of((documents + 1) / (documentsWith[i] + 0.5));
+        for (int i = 1; i < _logs.Length; i++) _logs[i] = 1 + Logarithm.Of(i);
     }
 
     internal static int Dimension(ulong word) => (int)(word >> 20) & (Dimensions - 1);

@@ -7,39 +7,25 @@ namespace ElasticTrain.Data.Sources;
 /// <param name="data">The decompressed bytes; disposed with this stream.</param>
 /// <param name="consumed">Bytes of the file that were taken so far.</param>
 /// <param name="options">The limits.</param>
-internal sealed class ExpansionGuard(Stream data, Func<long> consumed, SourceOptions options) : ReadOnlyStream
+internal sealed class ExpansionGuard(Stream data, Func<long> consumed, SourceOptions options) : BlockStream(data, BlockBytes)
 {
-    private readonly byte[] _block = new byte[64 << 10];
-    private int _start, _end;
+    private const int BlockBytes = 64 << 10;
+
+    private readonly Stream _data = data;
     private long _expanded;
     private bool _isEnd;
     private DamagedSourceException? _damage;
 
-    public override int Read(Span<byte> buffer)
+    protected override int? FillBlock(Span<byte> block)
     {
-        if (_start == _end && !_isEnd) FillBlock();
-        if (_start == _end) return _damage is null ? 0 : throw _damage;
-        int count = Math.Min(buffer.Length, _end - _start);
-        _block.AsSpan(_start, count).CopyTo(buffer);
-        _start += count;
-        return count;
-    }
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing) data.Dispose();
-        base.Dispose(disposing);
-    }
-
-    private void FillBlock()
-    {
-        (_start, _end) = (0, 0);
+        if (_isEnd) return _damage is null ? null : throw _damage;
+        int filled = 0;
         try
         {
-            while (!_isEnd && _end < _block.Length)
+            while (!_isEnd && filled < block.Length)
             {
-                int read = data.Read(_block.AsSpan(_end));
-                _end += read;
+                int read = _data.Read(block[filled..]);
+                filled += read;
                 _isEnd = read == 0;
             }
         }
@@ -52,18 +38,18 @@ internal sealed class ExpansionGuard(Stream data, Func<long> consumed, SourceOpt
             string reason = error is EndOfStreamException ? "the zstd file is cut off" : $"corrupt zstd data: {error.Message}";
             (_damage, _isEnd) = (new DamagedSourceException(QuarantineKind.Damaged, reason, error), true);
         }
-        _expanded += _end;
-        CheckExpansion();
+        _expanded += filled;
+        return IsBomb() ? 0 : filled;
     }
 
-    private void CheckExpansion()
+    /// <summary>Whether the file has expanded further than allowed: then nothing of the block is delivered, and nothing after it.</summary>
+    private bool IsBomb()
     {
         long read = consumed();
-        bool isBomb = _expanded > options.MaxExpandedBytes || (_expanded > options.ExpansionFrom && _expanded / options.MaxExpansion > read);
-        if (!isBomb) return;
-        _end = 0;
+        if (_expanded <= options.MaxExpandedBytes && (_expanded <= options.ExpansionFrom || _expanded / options.MaxExpansion <= read)) return false;
         _isEnd = true;
         string limit = $"at most {options.MaxExpansion} times as many beyond {options.ExpansionFrom}, and at most {options.MaxExpandedBytes}";
         _damage = new DamagedSourceException(QuarantineKind.Expansion, $"{read} bytes expand to {_expanded} and more; allowed are {limit}");
+        return true;
     }
 }

@@ -26,7 +26,7 @@ internal static class JsonLinesReader
             var next = new SourcePosition(number, lines.NextOffset);
             if (result == LineReader.Result.TooLong) yield return Problem(QuarantineKind.TooLong, $"a line of {lines.NextOffset - lines.Offset} bytes, allowed are {options.MaxRecordBytes}", next);
             else if (lines.Line.Trim(" \t\r"u8).IsEmpty) continue;
-            else if (TextEncodings.InvalidUtf8At(lines.Line) is >= 0 and var bad)
+            else if (TextSource.InvalidUtf8At(lines.Line) is >= 0 and var bad)
                 yield return Problem(QuarantineKind.Encoding, $"the byte 0x{lines.Line[bad]:X2} at offset {lines.Offset + bad}, expected UTF-8", next);
             else if (number == 1 && IsOtherJson(lines.Line))
             {

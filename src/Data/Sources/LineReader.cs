@@ -84,17 +84,10 @@ internal sealed class LineReader(SourceBytes bytes, int maxLineBytes)
     private Result SkipLine()
     {
         _beginning = _buffer.AsSpan(_start, Math.Min(KeptBytes, _end - _start)).ToArray();
-        long length = _end - _start;
-        while (true)
-        {
-            _end = bytes.Fill(_buffer);
-            _isEnd = _end < _buffer.Length;
-            int lineEnd = _buffer.AsSpan(0, _end).IndexOf((byte)'\n');
-            length += lineEnd < 0 ? _end : lineEnd + 1;
-            if (lineEnd < 0 && !_isEnd) continue;
-            _next = lineEnd < 0 ? _end : lineEnd + 1;
-            NextOffset = Offset + length;
-            return Result.TooLong;
-        }
+        int begun = _end - _start;
+        (_end, _next, long skipped) = bytes.SkipLine(_buffer);
+        _isEnd = _end < _buffer.Length;
+        NextOffset = Offset + begun + skipped;
+        return Result.TooLong;
     }
 }

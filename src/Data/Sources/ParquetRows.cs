@@ -66,7 +66,7 @@ internal static class ParquetRows
             foreach (var text in rows.Texts)
             {
                 var bytes = text.At(at).Span;
-                if (TextEncodings.InvalidUtf8At(bytes) is >= 0 and var bad) return Problem(QuarantineKind.Encoding, $"the byte 0x{bytes[bad]:X2} at offset {bad} of the text, expected UTF-8", bytes);
+                if (TextSource.InvalidUtf8At(bytes) is >= 0 and var bad) return Problem(QuarantineKind.Encoding, $"the byte 0x{bytes[bad]:X2} at offset {bad} of the text, expected UTF-8", bytes);
             }
             if (first.Length + second.Length == 0) return Problem(QuarantineKind.NoText, "an empty text", default);
             string whole = rows.Texts.Count == 1 ? Encoding.UTF8.GetString(first) : Encoding.UTF8.GetString(first) + Encoding.UTF8.GetString(second);

@@ -52,7 +52,7 @@ internal static class PlainTextReader
             }
             var next = new SourcePosition(number, sections.NextOffset);
             if (result == LineReader.Result.TooLong) yield return Problem(QuarantineKind.TooLong, $"a line of more than {options.MaxRecordBytes} bytes", next);
-            else if (TextEncodings.InvalidUtf8At(sections.Section) is >= 0 and var bad)
+            else if (TextSource.InvalidUtf8At(sections.Section) is >= 0 and var bad)
                 yield return Problem(QuarantineKind.Encoding, $"the byte 0x{sections.Section[bad]:X2} at offset {sections.Offset + bad}, expected UTF-8", next);
             else yield return new SourceDocument($"{file.Name}#{number}", Encoding.UTF8.GetString(sections.Section), metadata, next);
 

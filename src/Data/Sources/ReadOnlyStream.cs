@@ -26,6 +26,37 @@ internal abstract class ReadOnlyStream : Stream
     public sealed override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }
 
+/// <summary>A stream that is made block by block from another one.</summary>
+/// <param name="inner">The other one; disposed with this stream.</param>
+/// <param name="blockBytes">Room for a block.</param>
+internal abstract class BlockStream(Stream inner, int blockBytes) : ReadOnlyStream
+{
+    private readonly byte[] _block = new byte[blockBytes];
+    private int _start, _end;
+
+    public sealed override int Read(Span<byte> buffer)
+    {
+        while (_start == _end)
+        {
+            if (FillBlock(_block) is not { } filled) return 0;
+            (_start, _end) = (0, filled);
+        }
+        int count = Math.Min(buffer.Length, _end - _start);
+        _block.AsSpan(_start, count).CopyTo(buffer);
+        _start += count;
+        return count;
+    }
+
+    /// <summary>Writes the next bytes and says how many, which may be none; null at the end.</summary>
+    protected abstract int? FillBlock(Span<byte> block);
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) inner.Dispose();
+        base.Dispose(disposing);
+    }
+}
+
 /// <summary>Bytes that were read ahead, then the rest.</summary>
 internal sealed class RejoinedStream(ReadOnlyMemory<byte> head, Stream rest) : ReadOnlyStream
 {

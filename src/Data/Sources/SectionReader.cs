@@ -68,18 +68,11 @@ internal sealed class SectionReader(SourceBytes bytes, int sectionBytes, int max
     private LineReader.Result SkipLine()
     {
         _beginning = _buffer.AsSpan(0, Math.Min(KeptBytes, _filled)).ToArray();
-        long length = _filled;
+        int begun = _filled;
         _buffer = new byte[sectionBytes + 1];
-        while (true)
-        {
-            _filled = bytes.Fill(_buffer);
-            _isEnd = _filled < _buffer.Length;
-            int lineEnd = _buffer.AsSpan(0, _filled).IndexOf((byte)'\n');
-            _length = lineEnd < 0 ? _filled : lineEnd + 1;
-            length += _length;
-            if (lineEnd < 0 && !_isEnd) continue;
-            NextOffset = Offset + length;
-            return LineReader.Result.TooLong;
-        }
+        (_filled, _length, long skipped) = bytes.SkipLine(_buffer);
+        _isEnd = _filled < _buffer.Length;
+        NextOffset = Offset + begun + skipped;
+        return LineReader.Result.TooLong;
     }
 }

@@ -93,6 +93,19 @@ internal sealed class SourceBytes : IDisposable
         return filled;
     }
 
+    /// <summary>Reads on behind the next line end.</summary>
+    /// <param name="buffer">Gets the last of what was read.</param>
+    /// <returns>Bytes in the buffer, how many of them belong to the line, and bytes of the line in all.</returns>
+    internal (int Filled, int Used, long Skipped) SkipLine(byte[] buffer)
+    {
+        for (long skipped = 0; ;)
+        {
+            int filled = Fill(buffer), lineEnd = buffer.AsSpan(0, filled).IndexOf((byte)'\n'), used = lineEnd < 0 ? filled : lineEnd + 1;
+            skipped += used;
+            if (lineEnd >= 0 || filled < buffer.Length) return (filled, used, skipped);
+        }
+    }
+
     /// <summary>Goes on at an offset, which must not lie behind.</summary>
     /// <exception cref="BadInputException">The file ends before.</exception>
     internal void SkipTo(long offset)

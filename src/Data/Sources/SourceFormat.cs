@@ -35,7 +35,7 @@ public enum Compression
 /// <summary>Tells by a file's name how it is read.</summary>
 internal static class SourceFormats
 {
-    private static readonly HashSet<string> TextExtensions = Set(
+    internal static readonly HashSet<string> TextExtensions = Set(
         ".txt .text .md .markdown .rst .adoc .tex .log .yaml .yml .toml .ini .xml .xsd .css .csproj .props .targets "
             + ".cs .fs .vb .razor .cshtml .py .js .ts .tsx .jsx .java .kt .scala .go .rs .c .h .cc .cpp .hpp .m .swift .rb .php .pl .lua .r .jl .hs .ml "
             + ".sh .ps1 .sql .proto .conf .hocon");

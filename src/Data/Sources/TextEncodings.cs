@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text;
-using System.Text.Unicode;
 using ElasticTrain.Core;
 using UtfUnknown;
 
@@ -63,10 +62,7 @@ internal static class TextEncodings
         }
     }
 
-    /// <summary>Where the first byte stands that is no UTF-8; -1 if there is none.</summary>
-    internal static int InvalidUtf8At(ReadOnlySpan<byte> text) => Utf8.IsValid(text) ? -1 : CountBeyondAscii(text).FirstBad;
-
-    /// <summary>Characters beyond ASCII that are valid UTF-8, bytes that are not, and where the first of these stands. A character that the sample cuts counts as nothing.</summary>
+    /// <summary>Characters beyond ASCII that are valid UTF-8, bytes that are not, and where the first of these stands. A character that the sample cuts counts as one such byte.</summary>
     private static (int Valid, int Invalid, int FirstBad) CountBeyondAscii(ReadOnlySpan<byte> text)
     {
         (int valid, int invalid, int firstBad) = (0, 0, -1);

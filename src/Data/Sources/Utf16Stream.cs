@@ -10,34 +10,19 @@ namespace ElasticTrain.Data.Sources;
 /// </summary>
 /// <param name="utf16">The text without its byte order mark; disposed with this stream.</param>
 /// <param name="isBigEndian">The byte order.</param>
-internal sealed class Utf16Stream(Stream utf16, bool isBigEndian) : ReadOnlyStream
+internal sealed class Utf16Stream(Stream utf16, bool isBigEndian) : BlockStream(utf16, 3 * InBytes)
 {
-    private readonly byte[] _in = new byte[32 << 10], _out = new byte[96 << 10];
-    private int _inCount, _start, _end;
+    private const int InBytes = 32 << 10;
+
+    private readonly Stream _utf16 = utf16;
+    private readonly byte[] _in = new byte[InBytes];
+    private int _inCount;
     private bool _isEnd;
 
-    public override int Read(Span<byte> buffer)
+    protected override int? FillBlock(Span<byte> block)
     {
-        while (_start == _end)
-        {
-            if (_isEnd) return 0;
-            Transcode();
-        }
-        int count = Math.Min(buffer.Length, _end - _start);
-        _out.AsSpan(_start, count).CopyTo(buffer);
-        _start += count;
-        return count;
-    }
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing) utf16.Dispose();
-        base.Dispose(disposing);
-    }
-
-    private void Transcode()
-    {
-        int read = utf16.Read(_in.AsSpan(_inCount));
+        if (_isEnd) return null;
+        int read = _utf16.Read(_in.AsSpan(_inCount));
         _isEnd = read == 0;
         _inCount += read;
         if (_isEnd && (_inCount & 1) != 0) throw new DamagedSourceException(QuarantineKind.Damaged, "half of a UTF-16 unit at the end");
@@ -48,27 +33,28 @@ internal sealed class Utf16Stream(Stream utf16, bool isBigEndian) : ReadOnlyStre
             var pair = _in.AsSpan(2 * i, 2);
             units[i] = (char)(isBigEndian ? BinaryPrimitives.ReadUInt16BigEndian(pair) : BinaryPrimitives.ReadUInt16LittleEndian(pair));
         }
-        (_start, _end) = (0, 0);
-        int used = Encode(units);
+        int used = Encode(units, block, out int filled);
         _in.AsSpan(2 * used, _inCount - (2 * used)).CopyTo(_in);
         _inCount -= 2 * used;
+        return filled;
     }
 
-    private int Encode(ReadOnlySpan<char> units)
+    private int Encode(ReadOnlySpan<char> units, Span<byte> block, out int filled)
     {
         int used = 0;
+        filled = 0;
         while (used < units.Length)
         {
-            var status = Utf8.FromUtf16(units[used..], _out.AsSpan(_end), out int read, out int written, replaceInvalidSequences: false, isFinalBlock: _isEnd);
+            var status = Utf8.FromUtf16(units[used..], block[filled..], out int read, out int written, replaceInvalidSequences: false, isFinalBlock: _isEnd);
             used += read;
-            _end += written;
+            filled += written;
             if (status == OperationStatus.Done) return used;
             // The first half of a pair at the end of the block: the other half comes with the next.
             if (status == OperationStatus.NeedMoreData) return used;
             char half = units[used++];
-            _out[_end++] = (byte)(0xE0 | (half >> 12));
-            _out[_end++] = (byte)(0x80 | ((half >> 6) & 0x3F));
-            _out[_end++] = (byte)(0x80 | (half & 0x3F));
+            block[filled++] = (byte)(0xE0 | (half >> 12));
+            block[filled++] = (byte)(0x80 | ((half >> 6) & 0x3F));
+            block[filled++] = (byte)(0x80 | (half & 0x3F));
         }
         return used;
     }

@@ -38,7 +38,7 @@ internal static class WholeText
 
         Result Decode(ReadOnlySpan<byte> content, Encoding? known)
         {
-            int bad = TextEncodings.InvalidUtf8At(content);
+            int bad = TextSource.InvalidUtf8At(content);
             if (bad < 0) return new Result(Encoding.UTF8.GetString(content), TextEncodings.Of(known), null);
             string reason = $"the byte 0x{content[bad]:X2} at offset {bad}, expected UTF-8";
             if (known is not null || options.Encoding is not null) return Bad(QuarantineKind.Encoding, reason, content);

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using ElasticTrain.Core;
 
 namespace ElasticTrain.Model.Kernels;
 

@@ -45,7 +45,7 @@ public sealed class PostgresServer : IDisposable
         string[] asUser = Environment.UserName == "root" ? FindUser() ?? throw new InvalidOperationException(Missing) : [];
         string folder = Directory.CreateTempSubdirectory("elastictrain-pg-").FullName;
         if (asUser.Length > 0) Run("chown", [asUser[0][(asUser[0].IndexOf('=') + 1)..], folder]);
-        var server = new PostgresServer(folder, binaries, SetPriv(asUser), FreePort());
+        var server = new PostgresServer(folder, binaries, SetPriv(asUser), Ports.Free());
         try
         {
             server.Tool("initdb", "-D", server.Data, "-U", "elastictrain", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync");
@@ -99,13 +99,6 @@ public sealed class PostgresServer : IDisposable
     }
 
     private static string[] SetPriv(string[] ids) => ids.Length == 0 ? [] : ["setpriv", .. ids, "--clear-groups"];
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
 
     private static void Run(string file, IReadOnlyList<string> arguments)
     {

@@ -72,10 +72,8 @@ public sealed class RefusedNodeTests(SmallRuns runs)
     public async Task Nobody_joins_through_a_node_that_is_in_no_cluster_itself()
     {
         using var run = new TestFolder();
-        using var closed = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
-        closed.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         using ProcessUnderTest node = ProcessUnderTest.Start(
-            Executable.ElasticTrain, ["node", runs.PlanFile, "--run-dir", run, "--name", "lone", "--seeds", $"127.0.0.1:{((System.Net.IPEndPoint)closed.LocalEndPoint!).Port}"]);
+            Executable.ElasticTrain, ["node", runs.PlanFile, "--run-dir", run, "--name", "lone", "--seeds", $"127.0.0.1:{Ports.Free()}"]);
         await Wait.UntilAsync(() => node.Output.Contains("Couldn't join seed nodes", StringComparison.Ordinal), "it looks for the cluster", TimeSpan.FromMinutes(1), () => node.Output);
         Assert.Null(Assert.Single(NodeFile.ReadLive(run)).Cluster);
     }

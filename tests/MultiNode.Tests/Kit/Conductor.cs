@@ -144,7 +144,7 @@ internal sealed partial class Conductor : IAsyncDisposable
         {
             string[] arguments =
             [
-                "--system", _systemName, "--ip", host, "--port", FreePort().ToString(CultureInfo.InvariantCulture),
+                "--system", _systemName, "--ip", host, "--port", Ports.Free().ToString(CultureInfo.InvariantCulture),
                 "--parent", ProcessIdentity.Current.ToString(), "--set", SpecSystem.Throttled,
             ];
             ProcessUnderTest process = await ProcessStarter.StartAsync(_network, Role.Lighthouse, Executable.Lighthouse, arguments);
@@ -232,11 +232,4 @@ internal sealed partial class Conductor : IAsyncDisposable
     }
 
     private string Outputs() => string.Join('\n', _lives.Select(l => $"== {l}, process {l.Process.Pid}{(l.Result?.Error is { } error ? $", failed: {error}" : "")}\n{l.Process.Output}"));
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
 }

@@ -76,7 +76,7 @@ public enum FlipKind
     Contribution,
 }
 
-/// <summary>A device that hangs in every life of its process from a step on, until all is healed.</summary>
+/// <summary>A device that hangs in every life of its process from a step on, and is never healed.</summary>
 /// <param name="Slot">Its machine; it is the first device there.</param>
 /// <param name="From">The first step.</param>
 public sealed record Hang(int Slot, int From);

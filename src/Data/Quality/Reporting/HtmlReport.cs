@@ -32,15 +32,15 @@ public static class HtmlReport
         html.Append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
             .Append("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-").Append(hash).Append("'; base-uri 'none'; form-action 'none'\">\n")
             .Append("<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"viewport\" content=\"width=device-width\">\n")
-            .Append("<title>").Append(HtmlText.Escape(report.Title)).Append("</title>\n<style>").Append(Style).Append("</style>\n</head>\n<body>\n");
-        html.Append("<h1>").Append(HtmlText.Escape(report.Title)).Append("</h1>\n");
+            .Append("<title>").Append(HtmlEscaping.Of(report.Title)).Append("</title>\n<style>").Append(Style).Append("</style>\n</head>\n<body>\n");
+        html.Append("<h1>").Append(HtmlEscaping.Of(report.Title)).Append("</h1>\n");
         html.Append(report.Gates.Passed ? "<p class=\"passed\">All gates passed.</p>\n" : "<p class=\"failed\">A gate failed.</p>\n");
         Table(html, null, ["", ""], [.. report.Facts.Select(fact => (string[])[fact.Name, fact.Value])], numbersFrom: 2);
         Gates(html, report.Gates);
         Table(html, "Sources", ["Source", "Documents", "Kept", "Bytes", "Kept", "Kept %", "Perplexity", "Duplication", "Topic consistency"], [.. report.Sources.Select(Row)], numbersFrom: 1);
         Removed(html, report.Removed);
         foreach (Histogram histogram in report.Histograms)
-            html.Append("<h2>").Append(HtmlText.Escape(histogram.Title)).Append("</h2>\n").Append(SvgPlot.Bars(histogram)).Append("<p class=\"none\">").Append(HtmlText.Escape(histogram.Unit)).Append("</p>\n");
+            html.Append("<h2>").Append(HtmlEscaping.Of(histogram.Title)).Append("</h2>\n").Append(SvgPlot.Bars(histogram)).Append("<p class=\"none\">").Append(HtmlEscaping.Of(histogram.Unit)).Append("</p>\n");
         Examples(html, report.Examples);
         return html.Append("</body>\n</html>\n").ToString();
     }
@@ -64,7 +64,7 @@ public static class HtmlReport
                 _ => ("none", "not measured"),
             };
             string sign = result.Gate == "topic-consistency" ? "&gt; " : "&lt; ";
-            html.Append("<tr><td>").Append(HtmlText.Escape(result.Source)).Append("</td><td>").Append(HtmlText.Escape(result.Gate)).Append("</td><td class=\"n\">")
+            html.Append("<tr><td>").Append(HtmlEscaping.Of(result.Source)).Append("</td><td>").Append(HtmlEscaping.Of(result.Gate)).Append("</td><td class=\"n\">")
                 .Append(Fixed(result.Value, 4)).Append("</td><td class=\"n\">").Append(sign).Append(SvgPlot.Number(result.Limit)).Append("</td><td class=\"").Append(kind).Append("\">")
                 .Append(shown).Append("</td></tr>\n");
         }
@@ -84,15 +84,15 @@ public static class HtmlReport
         html.Append("<h2>Examples of what was removed</h2>\n");
         foreach (RemovedExample one in examples)
         {
-            html.Append("<details>\n<summary>").Append(HtmlText.Escape($"{one.Rule}: {one.Value}")).Append(" <span class=\"none\">").Append(HtmlText.Escape($"{one.Source}, {one.Key}"))
-                .Append("</span></summary>\n<pre>").Append(HtmlText.Escape(Shortened(one.Excerpt))).Append("</pre>\n</details>\n");
+            html.Append("<details>\n<summary>").Append(HtmlEscaping.Of($"{one.Rule}: {one.Value}")).Append(" <span class=\"none\">").Append(HtmlEscaping.Of($"{one.Source}, {one.Key}"))
+                .Append("</span></summary>\n<pre>").Append(HtmlEscaping.Of(Shortened(one.Excerpt))).Append("</pre>\n</details>\n");
         }
     }
 
     private static void Table(StringBuilder html, string? title, string[] heads, IReadOnlyList<string[]> rows, int numbersFrom)
     {
         if (rows.Count == 0) return;
-        if (title is not null) html.Append("<h2>").Append(HtmlText.Escape(title)).Append("</h2>\n");
+        if (title is not null) html.Append("<h2>").Append(HtmlEscaping.Of(title)).Append("</h2>\n");
         html.Append("<table>\n");
         if (heads.Any(head => head.Length > 0)) Line("th", heads);
         foreach (string[] row in rows) Line("td", row);
@@ -102,7 +102,7 @@ public static class HtmlReport
         {
             html.Append("<tr>");
             for (int i = 0; i < cells.Length; i++)
-                html.Append('<').Append(tag).Append(i >= numbersFrom ? " class=\"n\">" : ">").Append(HtmlText.Escape(cells[i])).Append("</").Append(tag).Append('>');
+                html.Append('<').Append(tag).Append(i >= numbersFrom ? " class=\"n\">" : ">").Append(HtmlEscaping.Of(cells[i])).Append("</").Append(tag).Append('>');
             html.Append("</tr>\n");
         }
     }

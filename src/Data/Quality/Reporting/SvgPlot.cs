@@ -21,7 +21,7 @@ internal static class SvgPlot
         {
             int x = (int)(Left + i * step), width = Math.Max(1, (int)(Left + (i + 1) * step) - x - 1), height = Scaled(histogram.Counts[i], most, PlotHeight);
             string label = $"{Number(histogram.Edges[i])} to {Number(histogram.Edges[i + 1])} {histogram.Unit}: {Number(histogram.Counts[i])}";
-            svg.Append(CultureInfo.InvariantCulture, $"<rect class=\"bar\" x=\"{x}\" y=\"{Top + PlotHeight - height}\" width=\"{width}\" height=\"{height}\"><title>{HtmlText.Escape(label)}</title></rect>");
+            svg.Append(CultureInfo.InvariantCulture, $"<rect class=\"bar\" x=\"{x}\" y=\"{Top + PlotHeight - height}\" width=\"{width}\" height=\"{height}\"><title>{HtmlEscaping.Of(label)}</title></rect>");
             if (i % every == 0) Text(svg, x, Top + PlotHeight + 16, "tick", Number(histogram.Edges[i]));
         }
         Text(svg, Left, Top - 6, "tick", $"largest bar: {Number(most)}");
@@ -51,8 +51,8 @@ internal static class SvgPlot
     private static int Scaled(long value, long most, int pixels) => value <= 0 ? 0 : Math.Max(1, (int)((double)value / most * pixels));
 
     private static StringBuilder Open(string title, int height) => new StringBuilder().Append(
-        CultureInfo.InvariantCulture, $"<svg role=\"img\" aria-label=\"{HtmlText.Escape(title)}\" viewBox=\"0 0 {Width} {height}\" width=\"{Width}\" height=\"{height}\">");
+        CultureInfo.InvariantCulture, $"<svg role=\"img\" aria-label=\"{HtmlEscaping.Of(title)}\" viewBox=\"0 0 {Width} {height}\" width=\"{Width}\" height=\"{height}\">");
 
     private static void Text(StringBuilder svg, int x, int y, string kind, string text) =>
-        svg.Append(CultureInfo.InvariantCulture, $"<text class=\"{kind}\" x=\"{x}\" y=\"{y}\">{HtmlText.Escape(text)}</text>");
+        svg.Append(CultureInfo.InvariantCulture, $"<text class=\"{kind}\" x=\"{x}\" y=\"{y}\">{HtmlEscaping.Of(text)}</text>");
 }

@@ -3,10 +3,10 @@ using System.Text;
 namespace ElasticTrain.Data.Quality;
 
 /// <summary>Text of documents in HTML and SVG.</summary>
-internal static class HtmlText
+internal static class HtmlEscaping
 {
     /// <summary>Text that is no markup, in elements and in quoted attributes, with what cannot be seen made visible; lines stay lines.</summary>
-    internal static string Escape(string text)
+    internal static string Of(string text)
     {
         var escaped = new StringBuilder(text.Length);
         VisibleText.Write(text, escaped, keepLayout: true, (rune, to) => _ = rune.Value switch
