@@ -75,7 +75,7 @@ public sealed partial class Coordinator
 
     /// <summary>
     /// Gives the ranks of a device that takes unusually long to an idle one as well. The first result counts; both have the same bits. Where ranks wait and nobody is
-    /// free to take them, only a device that hangs is given up: it may keep its neighbours waiting, and devices that are to go are not asked for help before.
+    /// free to take them, it is only noted who hangs: if all do, devices that are to go take what waits. Nothing is computed twice for that, since most are merely busy.
     /// </summary>
     private void Speculate()
     {
@@ -92,7 +92,7 @@ public sealed partial class Coordinator
             bool isSlowEnough = !areRanksLeft && _run.Plan.Elastic.Speculate && device.SecondsPerRank > 0 && slow < hung;
             if (_host.UtcNow - device.GrantedAt <= (isSlowEnough ? slow : hung)) continue;
             device.IsOverdue = true;
-            progress.Requeue(grant.GrantId);
+            if (!areRanksLeft) progress.Requeue(grant.GrantId);
         }
     }
 
