@@ -114,17 +114,14 @@ public sealed record ClusterEnvironment(string SystemName, string Host, int Port
             if (int.TryParse(path[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int index))
             {
                 if (!lists.TryGetValue(path[..dot], out var list)) lists[path[..dot]] = list = [];
-                list[index] = Quote(value);
+                list[index] = HoconText.Quote(value);
             }
             else
             {
-                text.Append(path).Append(" = ").Append(value.TrimStart() is ['[' or '{', ..] ? value : Quote(value)).Append('\n');
+                text.Append(path).Append(" = ").Append(value.TrimStart() is ['[' or '{', ..] ? value : HoconText.Quote(value)).Append('\n');
             }
         }
         foreach ((string path, var list) in lists) text.Append(path).Append(" = [").AppendJoin(", ", list.Values).Append("]\n");
         return text.ToString();
     }
-
-    private static string Quote(string value) =>
-        $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 }

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Akka.Configuration;
 using ElasticTrain.Core;
+using ElasticTrain.Membership;
 
 namespace ElasticTrain.Lighthouse;
 
@@ -24,6 +26,11 @@ internal sealed record LighthouseOptions(ClusterEnvironment Cluster, bool Form, 
           --join-timeout SECONDS  give up joining after this long                                      default 30
           --parent PID[:START]    end within 5 s when that process has ended
           --set PATH=VALUE        any Akka setting, also as AKKA__PATH__TO__KEY; may be repeated
+
+        Before it puts members out of the cluster that it lost sight of, it asks the downing ledger, a table that the run's nodes write to as well:
+          AKKA__CLUSTER__SPLIT_BRAIN_RESOLVER__DOWNING_LEDGER__PROVIDER            sqlite or postgresql
+          AKKA__CLUSTER__SPLIT_BRAIN_RESOLVER__DOWNING_LEDGER__CONNECTION_STRING   the run's database, or its journal/membership.db
+        Without one the majority goes on.
 
         It forms a cluster if it has no seeds, or is itself the first of them and no other seed answers. With seeds that begin with another
         one it joins them or ends with code 1: it never forms a second cluster.
@@ -61,7 +68,9 @@ internal sealed record LighthouseOptions(ClusterEnvironment Cluster, bool Form, 
 
         ClusterEnvironment cluster = ClusterEnvironment.Read(variables, ClusterDefaults.SeedPort);
         if (cluster.Port == 0) throw new BadInputException("--port", "0", "a fixed port: others find this node by it");
-        return new LighthouseOptions(cluster with { Overrides = cluster.Overrides + string.Join('\n', settings) }, form, timeout, parent);
+        cluster = cluster with { Overrides = cluster.Overrides + string.Join('\n', settings) };
+        LedgerSettings.Read(ConfigurationFactory.ParseString(cluster.Overrides).GetConfig(LedgerSettings.Path) ?? Config.Empty);
+        return new LighthouseOptions(cluster, form, timeout, parent);
     }
 
     private static TimeSpan Seconds(string text) =>

@@ -6,6 +6,7 @@ using Akka.Configuration;
 using Akka.Configuration.Hocon;
 using Akka.Coordination;
 using ElasticTrain.Core;
+using ElasticTrain.Membership;
 
 namespace ElasticTrain.Lighthouse.Tests;
 
@@ -22,7 +23,7 @@ public class ClusterConfTests
 
     [Theory]
     [InlineData("akka.cluster.gossip-intervall = 1s")]
-    [InlineData("akka.cluster.split-brain-resolver.keep-oldest.down-if-lonely = on")]
+    [InlineData("akka.cluster.split-brain-resolver.lease-majority.release-afterwards = 1s")]
     public void A_misspelt_setting_would_be_found(string hocon)
     {
         Assert.Contains(Keys(ConfigurationFactory.ParseString(hocon)), key => !IsKnown(References(), key));
@@ -76,12 +77,13 @@ public class ClusterConfTests
     /// <summary>A dispatcher or a failure detector may take any setting that another one of its kind has.</summary>
     private static bool IsKnown(Config reference, string key)
     {
-        if (reference.HasPath(key)) return true;
+        if (reference.HasPath(key) || key is $"{LedgerSettings.Path}.provider" or $"{LedgerSettings.Path}.connection-string") return true;
         string[] like = ["akka.actor.default-dispatcher", "akka.cluster.distributed-data"];
         (string Of, string As)[] kinds =
         [
             ("akka.remote.default-remote-dispatcher", like[0]), ("akka.remote.backoff-remote-dispatcher", like[0]), ("akka.actor.internal-dispatcher", like[0]),
             ("akka.cluster.sharding.distributed-data", like[1]),
+            (LedgerSettings.Path, "akka.coordination.lease"),
         ];
         return kinds.Any(k => key.StartsWith(k.Of + ".", StringComparison.Ordinal) && reference.HasPath(k.As + key[k.Of.Length..]));
     }

@@ -2,6 +2,7 @@ using System.Data.Common;
 using ElasticTrain.Actors.Plans;
 using ElasticTrain.Actors.Runs;
 using ElasticTrain.Core;
+using ElasticTrain.Membership;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 
@@ -21,7 +22,7 @@ public sealed class JournalSettings(JournalPlan plan, RunFolder folder)
           journal.plugin = "akka.persistence.journal.sql"
           journal.sql {
             class = "Akka.Persistence.Sql.Journal.SqlWriteJournal, Akka.Persistence.Sql"
-            connection-string = {{Quote(ConnectionString(folder.JournalFile))}}
+            connection-string = {{HoconText.Quote(ConnectionString(folder.JournalFile))}}
             provider-name = "{{Provider}}"
             tag-write-mode = Csv
             # One writer per run, and its events in order: more connections only contend.
@@ -35,11 +36,14 @@ public sealed class JournalSettings(JournalPlan plan, RunFolder folder)
           snapshot-store.plugin = "akka.persistence.snapshot-store.sql"
           snapshot-store.sql {
             class = "Akka.Persistence.Sql.Snapshot.SqlSnapshotStore, Akka.Persistence.Sql"
-            connection-string = {{Quote(ConnectionString(folder.SnapshotFile))}}
+            connection-string = {{HoconText.Quote(ConnectionString(folder.SnapshotFile))}}
             provider-name = "{{Provider}}"
           }
         }
         """;
+
+    /// <summary>Where members of the cluster write whom they put out: a file beside the journal, or the journal's own database.</summary>
+    public LedgerSettings Ledger => IsSqlite ? LedgerSettings.OfFile(folder.LedgerFile) : new LedgerSettings(plan.Provider, plan.ConnectionString!);
 
     /// <summary>Where the journal is, for messages; without user name or password.</summary>
     public string Location
@@ -52,7 +56,7 @@ public sealed class JournalSettings(JournalPlan plan, RunFolder folder)
         }
     }
 
-    private bool IsSqlite => plan.Provider == JournalProvider.Sqlite;
+    private bool IsSqlite => plan.Provider == DatabaseProvider.Sqlite;
 
     private string Provider => IsSqlite ? SqliteProvider : PostgreSqlProvider;
 
@@ -102,6 +106,4 @@ public sealed class JournalSettings(JournalPlan plan, RunFolder folder)
     private string ConnectionString(string file) => IsSqlite
         ? new SqliteConnectionStringBuilder { DataSource = file, Pooling = true, DefaultTimeout = 30 }.ToString()
         : plan.ConnectionString!;
-
-    private static string Quote(string text) => "\"" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) + "\"";
 }

@@ -89,6 +89,7 @@ public sealed class RunNode : IAsyncDisposable
                 builder.AddSetup(serializer);
                 builder.AddHocon(options.Cluster.Overrides + "\n" + own, HoconAddMode.Prepend);
                 builder.AddHocon(journal.Hocon, HoconAddMode.Append);
+                builder.AddHocon(journal.Ledger.Hocon, HoconAddMode.Append);
                 builder.AddHocon(NodeDefaults.Hocon, HoconAddMode.Append);
                 builder.AddHocon(ClusterDefaults.Hocon, HoconAddMode.Append);
             });

@@ -153,12 +153,12 @@ internal sealed class PlanBinder
 
     private JournalPlan Journal(PlanReader section)
     {
-        var provider = section.Choice("provider", JournalProvider.Sqlite, Words.Journals);
+        var provider = section.Choice("provider", DatabaseProvider.Sqlite, Words.Journals);
         string? connection = section.OptionalText("connection-string");
         section.Close();
-        if (provider == JournalProvider.PostgreSql && connection is null)
+        if (provider == DatabaseProvider.PostgreSql && connection is null)
             section.Wrong("connection-string", "nothing", "an Npgsql connection string, for example \"Host=db;Database=runs;Username=me\"");
-        if (provider == JournalProvider.Sqlite && connection is not null)
+        if (provider == DatabaseProvider.Sqlite && connection is not null)
             section.Wrong("connection-string", "a connection string", "none with provider = sqlite, or provider = postgresql");
         return new JournalPlan(provider, connection);
     }

@@ -1,4 +1,6 @@
+using ElasticTrain.Core;
 using ElasticTrain.Model;
+
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>Where the training text comes from.</summary>
@@ -81,20 +83,10 @@ public sealed record OptimizerPlan(
 /// <param name="AllowChaos">Whether faults may be injected into the run.</param>
 public sealed record ElasticPlan(int Replicas, int MinWorkers, TimeSpan SuspectAfter, TimeSpan PreemptionGrace, bool Speculate, double Audit, bool AllowChaos);
 
-/// <summary>Databases that can hold the journal.</summary>
-public enum JournalProvider
-{
-    /// <summary>Files in the run's folder; for runs on one machine.</summary>
-    Sqlite,
-
-    /// <summary>A PostgreSQL server; needed as soon as a run spans machines.</summary>
-    PostgreSql,
-}
-
 /// <summary>The journal database.</summary>
 /// <param name="Provider">Which database.</param>
 /// <param name="ConnectionString">An Npgsql connection string; null with SQLite.</param>
-public sealed record JournalPlan(JournalProvider Provider, string? ConnectionString);
+public sealed record JournalPlan(DatabaseProvider Provider, string? ConnectionString);
 
 /// <summary>The checkpoint policy.</summary>
 /// <param name="Every">A checkpoint after each this many steps.</param>

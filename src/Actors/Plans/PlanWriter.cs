@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using ElasticTrain.Core;
 
 namespace ElasticTrain.Actors.Plans;
 
@@ -12,14 +13,14 @@ internal static class PlanWriter
         var (data, optimizer, schedule, elastic) = (plan.Data, plan.Optimizer, plan.Optimizer.Schedule, plan.Elastic);
         var (device, numerics) = (plan.Device, plan.Numerics);
         string curve = Words.Of(Words.Schedules, schedule.Kind);
-        Line(text, $"name = {Quote(plan.Name)}");
+        Line(text, $"name = {HoconText.Quote(plan.Name)}");
         Line(text, $"seed = {plan.Seed}");
         Line(text, $"model {{");
-        if (plan.Model.Preset is { } preset) Line(text, $"  preset = {Quote(preset)}");
+        if (plan.Model.Preset is { } preset) Line(text, $"  preset = {HoconText.Quote(preset)}");
         foreach (var (key, value) in PlanModel.Fields(plan.Model.Config)) Line(text, $"  {key} = {value}");
         Line(text, $"}}");
         Line(text, $"data {{");
-        if (data.Input is { } input) Line(text, $"  input = {Quote(input)}");
+        if (data.Input is { } input) Line(text, $"  input = {HoconText.Quote(input)}");
         if (data.MaxBytes is { } bytes) Line(text, $"  max-bytes = {bytes}");
         Line(text, $"  validation-share = {data.ValidationShare:R}");
         Line(text, $"}}");
@@ -27,7 +28,7 @@ internal static class PlanWriter
         Line(text, $"phases = [");
         foreach (var phase in plan.Phases)
         {
-            Line(text, $"  {{ name = {Quote(phase.Name)}, steps = {phase.Steps}, learning-rate = {phase.LearningRate:R},");
+            Line(text, $"  {{ name = {HoconText.Quote(phase.Name)}, steps = {phase.Steps}, learning-rate = {phase.LearningRate:R},");
             Line(text, $"    batch {{ {Batch(phase.Batch)} }} }}");
         }
         Line(text, $"]");
@@ -45,11 +46,11 @@ internal static class PlanWriter
         Line(text, $"}}");
         Line(text, $"journal {{");
         Line(text, $"  provider = {Words.Of(Words.Journals, plan.Journal.Provider)}");
-        if (plan.Journal.ConnectionString is { } connection) Line(text, $"  connection-string = {Quote(connection)}");
+        if (plan.Journal.ConnectionString is { } connection) Line(text, $"  connection-string = {HoconText.Quote(connection)}");
         Line(text, $"}}");
         Line(text, $"checkpoint {{");
         Line(text, $"  every = {plan.Checkpoint.Every}, keep = {plan.Checkpoint.Keep}");
-        if (plan.Checkpoint.Directory is { } directory) Line(text, $"  directory = {Quote(directory)}");
+        if (plan.Checkpoint.Directory is { } directory) Line(text, $"  directory = {HoconText.Quote(directory)}");
         Line(text, $"}}");
         Line(text, $"device {{ kind = {Words.Of(Words.Devices, device.Kind)}, count = {device.Count}, threads = {device.Threads}, recompute = {(device.Recompute ? "true" : "false")}{(device.Memory is { } memory ? FormattableString.Invariant($", memory = {memory}") : "")} }}");
         Line(text, $"numerics {{ compute = {Words.Of(Words.Computes, numerics.Compute)}, mode = {Words.Of(Words.Modes, numerics.Mode)} }}");
@@ -89,19 +90,4 @@ internal static class PlanWriter
 
     private static void Line(StringBuilder text, FormattableString line) =>
         text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
-
-    /// <summary>Double quotes with HOCON's escapes.</summary>
-    private static string Quote(string value)
-    {
-        var text = new StringBuilder("\"");
-        foreach (char c in value)
-            _ = c switch
-            {
-                '"' => text.Append("\\\""),
-                '\\' => text.Append("\\\\"),
-                < ' ' => text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
-                _ => text.Append(c),
-            };
-        return text.Append('"').ToString();
-    }
 }

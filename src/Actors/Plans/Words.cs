@@ -1,4 +1,6 @@
+using ElasticTrain.Core;
 using ElasticTrain.Model;
+
 namespace ElasticTrain.Actors.Plans;
 
 /// <summary>The words that stand in a plan for the values of its enumerations, both ways.</summary>
@@ -9,8 +11,8 @@ internal static class Words
     internal static readonly (string Word, ScheduleKind Value)[] Schedules =
         [("constant", ScheduleKind.Constant), ("cosine", ScheduleKind.Cosine), ("linear", ScheduleKind.Linear)];
 
-    internal static readonly (string Word, JournalProvider Value)[] Journals =
-        [("sqlite", JournalProvider.Sqlite), ("postgresql", JournalProvider.PostgreSql)];
+    internal static readonly (string Word, DatabaseProvider Value)[] Journals =
+        [("sqlite", DatabaseProvider.Sqlite), ("postgresql", DatabaseProvider.PostgreSql)];
 
     internal static readonly (string Word, DeviceKind Value)[] Devices = [("cpu", DeviceKind.Cpu), ("cuda", DeviceKind.Cuda)];
 

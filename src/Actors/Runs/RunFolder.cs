@@ -48,6 +48,9 @@ public sealed class RunFolder
     /// <summary>The SQLite snapshot store.</summary>
     public string SnapshotFile => Path.Combine(Directory, "journal", "snapshots.db");
 
+    /// <summary>Who was put out of the run's cluster, where the journal is SQLite.</summary>
+    public string LedgerFile => Path.Combine(Directory, "journal", "membership.db");
+
     /// <summary>The resolved plan.</summary>
     public string PlanFile => Path.Combine(Directory, "plan.conf");
 

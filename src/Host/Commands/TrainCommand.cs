@@ -70,7 +70,7 @@ public static class TrainCommand
         var launch = new LaunchOptions(
             directory, nodes, session.Folder.PlanFile,
             ["--steps", steps.ToString(CultureInfo.InvariantCulture), "--expect", nodes.ToString(CultureInfo.InvariantCulture)], restartAfter, clusterPort)
-        { PreemptionGrace = plan.Elastic.PreemptionGrace };
+        { PreemptionGrace = plan.Elastic.PreemptionGrace, Ledger = session.Journal.Ledger };
         using var interrupt = new CancellationTokenSource();
         using var sigint = PosixSignalRegistration.Create(PosixSignal.SIGINT, c => Interrupt(c, interrupt));
         using var sigterm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Interrupt(c, interrupt));

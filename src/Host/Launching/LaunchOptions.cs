@@ -1,4 +1,5 @@
 using ElasticTrain.Core;
+using ElasticTrain.Membership;
 
 namespace ElasticTrain.Host.Launching;
 
@@ -25,6 +26,9 @@ public sealed record LaunchOptions(
 
     /// <summary>The program that is run as <c>node</c>: this one.</summary>
     public Executable Program { get; init; } = Executables.ElasticTrain();
+
+    /// <summary>Where the members write whom they put out of the cluster; nodes know it from the plan, the Lighthouse is told.</summary>
+    public LedgerSettings? Ledger { get; init; }
 
     /// <summary>The seed node's program; null looks for it beside this one.</summary>
     public Executable? Lighthouse { get; init; }

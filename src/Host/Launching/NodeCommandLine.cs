@@ -52,13 +52,22 @@ internal sealed class NodeCommandLine(LaunchOptions options)
     }
 
     /// <summary>Environment on top of the launcher's own; null takes a variable away.</summary>
-    public IReadOnlyDictionary<string, string?> Variables => new Dictionary<string, string?>
+    public IReadOnlyDictionary<string, string?> Variables
     {
-        ["ACTORSYSTEM"] = SystemName,
-        ["CLUSTER_IP"] = Host,
-        ["CLUSTER_PORT"] = null,
-        ["CLUSTER_SEEDS"] = null,
-    };
+        get
+        {
+            var variables = new Dictionary<string, string?>
+            {
+                ["ACTORSYSTEM"] = SystemName,
+                ["CLUSTER_IP"] = Host,
+                ["CLUSTER_PORT"] = null,
+                ["CLUSTER_SEEDS"] = null,
+            };
+            foreach ((string name, string value) in options.Ledger?.Variables ?? [])
+                variables[name] = Environment.GetEnvironmentVariable(name) is { Length: > 0 } given ? given : value;
+            return variables;
+        }
+    }
 
     private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

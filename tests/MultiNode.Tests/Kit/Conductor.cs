@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using ElasticTrain.Core;
 using ElasticTrain.Host.Tests.Harness;
+using ElasticTrain.Membership;
 
 namespace ElasticTrain.MultiNode.Tests.Kit;
 
@@ -27,6 +28,7 @@ internal sealed partial class Conductor : IAsyncDisposable
     private readonly string _systemName = $"Spec-{Guid.NewGuid().ToString("N")[..8]}";
     private readonly Channel<Func<Task>> _mailbox = Channel.CreateUnbounded<Func<Task>>(new UnboundedChannelOptions { SingleReader = true });
     private readonly CancellationTokenSource _over = new();
+    private readonly string _folder = Directory.CreateTempSubdirectory("elastictrain-spec-").FullName;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly Dictionary<Role, NodeLife> _nodes = [];
     private readonly List<NodeLife> _lives = [];
@@ -70,7 +72,11 @@ internal sealed partial class Conductor : IAsyncDisposable
             life.Connection?.Dispose();
         }
         _listener.Dispose();
+        Directory.Delete(_folder, recursive: true);
     }
+
+    /// <summary>Where the members of the spec's cluster write whom they put out.</summary>
+    private LedgerSettings Ledger => LedgerSettings.OfFile(Path.Combine(_folder, "membership.db"));
 
     private async Task PlayAsync()
     {
@@ -146,6 +152,7 @@ internal sealed partial class Conductor : IAsyncDisposable
             [
                 "--system", _systemName, "--ip", host, "--port", Ports.Free().ToString(CultureInfo.InvariantCulture),
                 "--parent", ProcessIdentity.Current.ToString(), "--set", SpecSystem.Throttled,
+                .. Ledger.Hocon.Split('\n', StringSplitOptions.RemoveEmptyEntries).SelectMany(line => (string[])["--set", line]),
             ];
             ProcessUnderTest process = await ProcessStarter.StartAsync(_network, Role.Lighthouse, Executable.Lighthouse, arguments);
             var life = new NodeLife(Role.Lighthouse, attempt, process);
@@ -175,7 +182,7 @@ internal sealed partial class Conductor : IAsyncDisposable
             .Select(r => _nodes[r].Address!);
         int number = (former?.Number ?? 0) + 1;
         var start = new NodeStart(
-            _spec.FullName!, role.Name, number, _network.Endpoint, _token, ProcessIdentity.Current.ToString(), _systemName, _network.Host(role), port, [.. seeds], _arguments);
+            _spec.FullName!, role.Name, number, _network.Endpoint, _token, ProcessIdentity.Current.ToString(), _systemName, _network.Host(role), port, [.. seeds], Ledger, _arguments);
         var life = new NodeLife(role, number, await ProcessStarter.StartAsync(_network, role, SpecPlayer.Program, ["node", start.ToJson()]));
         _lives.Add(life);
         _nodes[role] = life;

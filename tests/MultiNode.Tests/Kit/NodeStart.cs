@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ElasticTrain.Membership;
 
 namespace ElasticTrain.MultiNode.Tests.Kit;
 
@@ -13,10 +14,11 @@ namespace ElasticTrain.MultiNode.Tests.Kit;
 /// <param name="Host">Address that the node binds.</param>
 /// <param name="Port">Port of Akka.Remote; 0: any. A later life has its predecessor's.</param>
 /// <param name="Seeds">Addresses of the nodes to join.</param>
+/// <param name="Ledger">Where the members write whom they put out.</param>
 /// <param name="Arguments">What the fact gave to the spec.</param>
 internal sealed record NodeStart(
     string Spec, string Role, int Life, string Conductor, string Token, string Parent, string SystemName, string Host, int Port,
-    IReadOnlyList<string> Seeds, IReadOnlyDictionary<string, string> Arguments)
+    IReadOnlyList<string> Seeds, LedgerSettings Ledger, IReadOnlyDictionary<string, string> Arguments)
 {
     public string ToJson() => JsonSerializer.Serialize(this);
 

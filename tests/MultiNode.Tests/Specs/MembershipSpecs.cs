@@ -12,6 +12,12 @@ public sealed class MembershipSpecs
     public Task A_killed_lighthouse_is_put_out_and_the_others_go_on() => SpecPlayer.PlayAsync<KilledLighthouseSpec>();
 
     [Fact]
+    public Task A_lighthouse_whose_nodes_all_die_at_once_stays_and_takes_new_ones() => SpecPlayer.PlayAsync<KilledNodesSpec>();
+
+    [Fact]
+    public Task A_node_that_is_left_alone_stays_and_takes_new_ones() => SpecPlayer.PlayAsync<LoneNodeSpec>();
+
+    [Fact]
     public Task A_node_that_was_stopped_past_its_removal_ends_when_it_is_continued() => SpecPlayer.PlayAsync<StoppedNodeSpec>();
 
     [Fact]
@@ -79,6 +85,59 @@ internal sealed class KilledNodeSpec(SpecNode node) : MembershipSpec(node), IMul
             else AwaitMembersUp(Role.Lighthouse, First, Second, Third);
         }, First, Second, Third);
         EnterBarrier("third is back");
+    }
+}
+
+/// <summary>The conductor fails the spec if the Lighthouse ends without having been asked to.</summary>
+internal sealed class KilledNodesSpec(SpecNode node) : MembershipSpec(node), IMultiNodeSpec
+{
+    private static readonly Role Operator = new("operator");
+
+    public static MultiNodeConfig Config => new(First, Second, Third, Operator)
+    {
+        WithLighthouse = true,
+        System = node => node.Role == Operator ? SpecSystem.StartLocal(node) : SpecSystem.Start(node),
+    };
+
+    public override void Run()
+    {
+        RunOn(() =>
+        {
+            EnterBarrier("all are up");
+            foreach (Role role in (Role[])[First, Second, Third]) TestConductor.Kill(role);
+            AwaitAssert(() => Assert.Equal(3, Self.PutOut()), Patience, TimeSpan.FromMilliseconds(50));
+            foreach (Role role in (Role[])[First, Second, Third]) TestConductor.Start(role);
+        }, Operator);
+        RunOn(() =>
+        {
+            if (Self.Life == 1)
+            {
+                AwaitAllUp();
+                Sys.WhenTerminated.Wait(); // killed here
+            }
+            EnterBarrier("all have started", First, Second, Third);
+            AwaitMembersUp(Role.Lighthouse, First, Second, Third);
+        }, First, Second, Third);
+        EnterBarrier("all are back");
+    }
+}
+
+internal sealed class LoneNodeSpec(SpecNode node) : MembershipSpec(node), IMultiNodeSpec
+{
+    public static MultiNodeConfig Config => ThreeNodes;
+
+    public override void Run()
+    {
+        if (Self.Life == 1)
+        {
+            AwaitAllUp();
+            RunOn(() => Sys.WhenTerminated.Wait(), Second, Third); // killed here
+            foreach (Role role in (Role[])[Role.Lighthouse, Second, Third]) TestConductor.Kill(role);
+            AwaitMembersUp(First);
+            TestConductor.Start(Second);
+        }
+        AwaitMembersUp(First, Second);
+        EnterBarrier("second is back");
     }
 }
 
